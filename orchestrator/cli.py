@@ -1,0 +1,200 @@
+"""The command line: `a440 run study.yaml`, and what one does with a study afterwards.
+
+Exit codes: 0 well, 1 some trials failed, 2 bad input (nothing was started), 130 interrupted (resumable).
+Every command imports only what it needs: `list`, `best` and `table` load neither ray nor torch.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.results import Results
+
+SET = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key: --set space.lr='uniform(0, 1)'."
+)
+ADDRESS = click.option(
+    "--address", help="HOST:PORT of a Ray cluster; otherwise the one this host is on, or a local one."
+)
+HOURS = click.option("--hours", help="Time for the whole study: 2, or '90 min'.")
+
+
+class _Commands(click.Group):
+    """A group that says what was probably meant by a misspelt command."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from search.spelling import did_you_mean
+
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"no command is called {args[0]!r}. {did_you_mean(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="a440", prog_name="a440")
+def main() -> None:
+    """Describe a study once; run it anywhere; get a DataFrame."""
+
+
+@main.command()
+@click.argument("study", type=click.Path(dir_okay=False))
+@click.option("--trials", type=int, help="How many trials, in place of the file's.")
+@HOURS
+@SET
+@ADDRESS
+def run(study: str, trials: int | None, hours: str | None, settings: Sequence[str], address: str | None) -> None:
+    """Run a study file in a new folder."""
+    with _Mends():
+        from orchestrator.spec import load
+
+        results = load(study, settings).run(trials, hours, address=address)
+    _exit(results)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--trials", help="The new total, or +32 for so many more.")
+@HOURS
+@ADDRESS
+@click.option("--accept-changes", is_flag=True, help="Go on although the trainable's code has changed.")
+def resume(folder: str, trials: str | None, hours: str | None, address: str | None, accept_changes: bool) -> None:
+    """Go on with a study that was interrupted, killed or finished."""
+    with _Mends():
+        from orchestrator.saved import reopen
+
+        study = reopen(Path(folder))
+        results = study.resume(folder, trials, hours, address=address, accept_changes=accept_changes)
+    _exit(results)
+
+
+@main.command()
+@click.argument("study", type=click.Path(dir_okay=False))
+@click.option("--trials", type=int, help="How many trials, in place of the file's.")
+@HOURS
+@SET
+@ADDRESS
+def check(study: str, trials: int | None, hours: str | None, settings: Sequence[str], address: str | None) -> None:
+    """Validate a study file and show what it would do; run nothing."""
+    with _Mends():
+        from orchestrator.spec import load
+        from trainables.shipping import pack
+
+        found = load(study, settings).with_budget(trials, hours)
+        found.check_budget()
+        size = len(pack(found.train))
+        outlook = found.plan(address=address)
+        click.echo(f"study    {found.name}: {found.goal}")
+        click.echo(f"space    {found.space}")
+        click.echo(f"strategy {found.strategy}")
+        click.echo(f"budget   {found.budget}")
+        click.echo(f"bundle   {found.bundle}")
+        click.echo(outlook)
+        click.echo(f"code     {size / 1024:.0f} KiB travel to each worker")
+        if not outlook.fits:
+            raise ValueError(outlook.why)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def best(folder: str, as_json: bool) -> None:
+    """Show the best trial of a study."""
+    with _Mends():
+        found = _results(folder).best
+        if as_json:
+            click.echo(found.as_json())
+            return
+        click.echo(f"{found.metric} {found.value:g}  {found.trial}, epoch {found.epoch}")
+        for name, value in found.params.items():
+            click.echo(f"  {name} = {value!r}")
+        if found.checkpoint is not None:
+            click.echo(f"  checkpoint {found.checkpoint}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A .parquet or .csv file.")
+@click.option("--curves", is_flag=True, help="One row per report instead of one per trial.")
+def table(folder: str, out: Path | None, curves: bool) -> None:
+    """Show a study's trials, or write them to a file."""
+    with _Mends():
+        found = _results(folder)
+        if out is not None:
+            from orchestrator.results import write_table
+
+            write_table(found.curves() if curves else found.frame(), out)
+            click.echo(f"wrote {out}")
+            return
+        from orchestrator.screen import print_rows
+
+        if curves:
+            frame = found.curves()
+            print_rows(list(frame.columns), frame.to_dict("records"))
+        else:
+            print_rows(found.columns(), found.rows())
+
+
+@main.command(name="list")
+@click.argument("root", default="runs", type=click.Path(file_okay=False))
+def list_(root: str) -> None:
+    """List the studies in a folder (runs, unless another is given)."""
+    with _Mends():
+        from orchestrator.screen import print_rows, studies
+
+        found = studies(Path(root))
+        if not found:
+            click.echo(f"no studies in {Path(root).resolve()}. Run one: a440 run study.yaml")
+            return
+        print_rows(list(found[0]), found)
+
+
+class _Mends:
+    """Turns what users can mend into exit code 2 and its words, without a traceback."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        from orchestrator.folder import BusyError
+
+        if isinstance(error, KeyboardInterrupt):
+            sys.exit(130)
+        mendable = isinstance(error, ValueError | TypeError | FileNotFoundError | BusyError | ConnectionError)
+        if mendable or type(error) is LookupError:
+            if os.environ.get("A440_TRACEBACK"):
+                return
+            for line in str(error).splitlines():
+                click.echo(_printable(line), err=True)
+            sys.exit(2)
+
+
+def _results(folder: str) -> "Results":
+    from orchestrator.results import Results
+
+    found = Results(Path(folder))
+    for problem in found.problems:
+        click.echo(f"note: {problem}", err=True)
+    return found
+
+
+def _exit(results: "Results") -> None:
+    from orchestrator.record import BAD
+
+    if results.outcome == "interrupted":
+        in_time = (results.record.ended or "").startswith("the budget of")
+        sys.exit(0 if in_time else 130)
+    bad = results.outcome == "broken" or any(trial.status in BAD for trial in results.record.trials.values())
+    sys.exit(1 if bad else 0)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""One driver at work on one study: from a value and a folder to results.
+
+lease -> ledger -> conductor (replayed) -> Ray -> Ray Tune <-> lanes <-> conductor -> tables
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from cluster import Machine
+from orchestrator import ledger, saved
+from orchestrator.conductor import Conductor, Terms
+from orchestrator.floors import check_workers, worker_folders
+from orchestrator.folder import Lease, new_folder, probe
+from orchestrator.lanes import Lanes
+from orchestrator.ledger import Ledger
+from orchestrator.plan import Plan, plan
+from orchestrator.progress import Progress
+from orchestrator.results import Results
+from orchestrator.study import Study
+from search import Goal, Space, Strategy
+from search.schedulers import judged_epochs, last_epoch, needs_checkpoints
+from trainables.shipping import pack
+
+
+def drive(study: Study, folder: Path | None, *, address: str | None, progress: bool) -> Results:
+    """Runs or resumes a study; `folder` is None for a new one.
+
+    Raises:
+        ValueError: the study can never run like this; no trial was started.
+        BusyError: another driver is at work in the folder.
+    """
+    assert isinstance(study.space, Space)
+    study.check_budget()
+    check_workers(worker_folders())
+    packed = pack((study.train, NestedParams(study.space)))
+    with ExitStack() as stack:
+        if folder is not None:  # a held lease refuses us before Ray is started
+            stack.enter_context(_lease(folder))
+            if _nothing_left(study, folder):
+                return _shown(Results(folder, study.space), progress)
+        machines = stack.enter_context(_connected(address))
+        outlook = plan(study, machines)
+        if not outlook.fits:
+            raise ValueError(outlook.why)
+        if folder is None:
+            assert study.name is not None
+            folder = new_folder(study.storage, study.name)
+            stack.enter_context(_lease(folder))
+        probe(folder)
+        saved.save(study, folder)
+        _Driver(study, folder, packed, outlook, progress).run()
+    return _shown(Results(folder, study.space), progress)
+
+
+class NestedParams:
+    """Coded params from the ledger as a trainable is given them; travels to the workers."""
+
+    def __init__(self, space: Space):
+        self._space = space
+
+    def __call__(self, coded: dict[str, Any]) -> dict[str, Any]:
+        return self._space.nest(self._space.decode(coded))
+
+
+class Clock:
+    """Study seconds over all its drivers; only the first two words of a ledger look at the calendar."""
+
+    def __init__(self, before_s: float):
+        self._before_s, self._began = before_s, time.monotonic()
+
+    def __call__(self) -> float:
+        return self._before_s + time.monotonic() - self._began
+
+
+class _Driver:
+    """What one run of a driver holds together."""
+
+    def __init__(self, study: Study, folder: Path, packed: bytes, outlook: Plan, progress: bool):
+        self._study, self._folder, self._packed, self._outlook = study, folder, packed, outlook
+        self._progress = progress
+
+    def run(self) -> None:
+        """Replays the ledger, runs Ray Tune's loop, and writes the end."""
+        reading = ledger.read(self._folder / "ledger")
+        before_s = reading.events[-1]["t"] if reading.events else 0.0
+        next_seq = reading.events[-1]["seq"] + 1 if reading.events else 1
+        clock = Clock(before_s)
+        with ExitStack() as stack:
+            book = Ledger(self._folder / "ledger", clock, next_seq)
+            stack.callback(book.close)
+            book.quarantine(reading)
+            conductor = self._conductor(book, clock)
+            self._open(conductor, reading)
+            stops = stack.enter_context(_counted_stops())
+            view = stack.enter_context(Progress.of(self._study, self._folder, conductor, self._outlook, self._progress))
+            self._fit(conductor, view, stops)
+            view.draw(last=True)
+
+    def _conductor(self, book: Ledger, clock: Clock) -> Conductor:
+        from search.to_ray import engines
+
+        study = self._study
+        assert isinstance(study.space, Space)
+        assert isinstance(study.strategy, Strategy)
+        assert isinstance(study.goal, Goal)
+        terms = Terms(
+            space=study.space,
+            goal=study.goal,
+            seed=study.seed,
+            trials=study.budget.trials,
+            seconds=study.budget.seconds,
+            last_epoch=last_epoch(study.strategy.scheduler),
+            judged=judged_epochs(study.strategy.scheduler),
+            retries=study.retries,
+            start=tuple(dict(point) for point in study.start),
+        )
+        sampler, scheduler = engines(study.strategy, study.space, seed=study.seed, trials=terms.trials)
+        return Conductor(terms, sampler, scheduler, book.append, clock)
+
+    def _open(self, conductor: Conductor, reading: ledger.Reading) -> None:
+        """Reads back what there is, and writes that a driver is at work."""
+        study = self._study
+        conductor.begin_study(
+            reading.events,
+            format=ledger.FORMAT,
+            name=study.name,
+            goal=str(study.goal),
+            strategy=str(study.strategy),
+            budget=str(study.budget),
+            at=time.time(),
+        )
+        for problem in reading.problems:
+            conductor.note(f"ledger: {problem}")
+
+    def _fit(self, conductor: Conductor, view: Progress, stops: list[int]) -> None:
+        from cluster.to_ray import placement
+        from orchestrator import launch
+        from trainables.to_ray import tune_trainable
+
+        study, terms = self._study, conductor.terms
+        session = {
+            "folder": self._folder,
+            "metric": terms.goal.metric,
+            "mode": terms.goal.mode,
+            "judged": terms.judged,
+            "must_save": needs_checkpoints(study.strategy.scheduler),  # type: ignore[union-attr]
+            "last_epoch": terms.last_epoch,
+        }
+        hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
+        lanes = Lanes(
+            conductor, launch.RayActors(), view.draw, self._outlook.at_once, trial_s=hung_s, stopped=lambda: len(stops)
+        )
+        try:
+            launch.fit(tune_trainable(self._packed, session), placement(study.bundle), lanes, self._outlook.at_once)
+        finally:
+            conductor.finish()
+
+
+@contextmanager
+def _lease(folder: Path) -> Iterator[None]:
+    lease = Lease(folder)
+    try:
+        yield
+    finally:
+        lease.release()
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[tuple[Machine, ...]]:
+    from cluster.to_ray import connect
+
+    with connect(address) as connection:
+        yield connection.machines
+
+
+@contextmanager
+def _counted_stops() -> Iterator[list[int]]:
+    """Counts Ctrl-C and SIGTERM while the block lasts: one asks to stop, two insist, three do not wait."""
+    stops: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stops
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        stops.append(number)
+        if len(stops) >= 3:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stops
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _nothing_left(study: Study, folder: Path) -> bool:
+    """Whether a study is over and its budget asks for no more."""
+    record = Results(folder).record
+    if record.outcome != "done" or any(not trial.over for trial in record.trials.values()):
+        return False
+    trials = study.budget.trials
+    return trials is not None and len(record.trials) >= trials
+
+
+def _shown(results: Results, progress: bool) -> Results:
+    """Writes the derived tables and, where wanted, prints the summary."""
+    from orchestrator.progress import print_summary
+
+    if results.record.trials:
+        results.write_tables()
+    if progress:
+        print_summary(results)
+    return results

@@ -1,0 +1,158 @@
+"""A study's folder: where it lies, what is in it, and who may write there.
+
+    runs/digits-20261122-1430/
+      study.yaml  ledger/  trials/t00001/checkpoints/  tables/  lease.json
+
+One driver writes at a time. On one host the kernel's lock decides, which a dead process cannot hold;
+between hosts that share a folder, a heartbeat does.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+BEAT_S = 5.0
+STALE_S = 60.0
+
+
+class BusyError(RuntimeError):
+    """Another driver holds the study."""
+
+
+def check_name(name: str) -> str:
+    """A study's name; raises ValueError where it could not be a folder's."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", str(name)).strip(".-")[:64] or "study"
+        raise ValueError(
+            f"the study's name is {str(name)[:80]!r}. "
+            f"Use up to 64 letters, digits, '.', '_' and '-', not starting with a dot: name: {slug}"
+        )
+    return name
+
+
+def new_folder(storage: str | os.PathLike[str], name: str) -> Path:
+    """Makes the folder of a new study, named by `name` and the time, and probes that it can be written.
+
+    Raises:
+        ValueError: the storage's scheme is unknown, or it cannot be written.
+    """
+    root = resolve(storage)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1, 1000):
+        folder = root / (f"{name}-{stamp}" if attempt == 1 else f"{name}-{stamp}-{attempt}")
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ValueError(
+                f"storage {root} cannot be written ({error.strerror}). Choose another: storage: ~/runs"
+            ) from None
+        probe(folder)
+        return folder
+    raise ValueError(f"{root} holds a thousand studies called {name}-{stamp}. Choose another name.")
+
+
+def resolve(storage: str | os.PathLike[str]) -> Path:
+    """The storage as an absolute path; raises ValueError for a scheme that is not supported."""
+    text = os.fspath(storage)
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", text)
+    if scheme and scheme.group(1) != "file":
+        raise ValueError(
+            f"storage {text!r} has the scheme {scheme.group(1)!r}, and studies are kept on local or mounted disks. "
+            f"Use a path that all hosts share: storage: /mnt/runs"
+        )
+    return Path(text.removeprefix("file://")).expanduser().resolve()
+
+
+def probe(folder: Path) -> None:
+    """Writes, forces to disk, renames and removes a small file; raises ValueError where that fails."""
+    draft, final = folder / ".probe-draft", folder / ".probe"
+    try:
+        with draft.open("wb") as file:
+            file.write(b"a440")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(final)
+        final.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written ({error.strerror}). Free space or choose another storage."
+        ) from None
+
+
+class Lease:
+    """The right to write in a study's folder, held until `release`.
+
+    Raises:
+        BusyError: another driver holds it; the message has its pid, host and the age of its heartbeat.
+    """
+
+    def __init__(self, folder: Path):
+        self._path = folder / "lease.json"
+        self._lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise BusyError(_told(folder, _holder(self._path))) from None
+        except OSError:
+            pass  # a file system without locks: the heartbeat alone decides
+        holder = _holder(self._path)
+        if holder.get("host") not in (None, socket.gethostname()) and _age(self._path) < STALE_S:
+            os.close(self._lock)
+            raise BusyError(_told(folder, holder))
+        self.taken_over = holder or None
+        self._released = threading.Event()
+        self._beat()
+        self._thread = threading.Thread(target=self._beat_often, name="lease", daemon=True)
+        self._thread.start()
+
+    def release(self) -> None:
+        """Gives the right back."""
+        self._released.set()
+        self._thread.join(timeout=BEAT_S)
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        os.close(self._lock)
+
+    def _beat_often(self) -> None:
+        while not self._released.wait(BEAT_S):
+            with contextlib.suppress(OSError):  # a full disk is the ledger's to tell
+                self._beat()
+
+    def _beat(self) -> None:
+        draft = self._path.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "beat": time.time()}))
+        draft.replace(self._path)
+
+
+def _holder(path: Path) -> dict[str, Any]:
+    try:
+        holder = json.loads(path.read_text())
+        return holder if isinstance(holder, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _age(path: Path) -> float:
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return float("inf")
+
+
+def _told(folder: Path, holder: dict[str, Any]) -> str:
+    return (
+        f"{folder} is being written by another driver: pid {holder.get('pid', '?')} on {holder.get('host', '?')}, "
+        f"heartbeat {_age(folder / 'lease.json'):.0f} s ago. Wait for it, or end it: kill {holder.get('pid', 'PID')}"
+    )

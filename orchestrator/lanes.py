@@ -1,0 +1,175 @@
+"""Ray Tune's trials as lanes of the conductor: each lane runs one leg of one of our trials.
+
+This is the driver that `search.to_ray`'s adapters call from inside Ray Tune's loop. It knows no Ray
+either: an actor is only something that can be asked to keep a checkpoint, or be killed.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from orchestrator.conductor import Conductor, Report
+from search.protocol import Go
+
+GRACE_S = 30.0  # for running epochs to end, after an interruption
+
+
+class HurryError(Exception):
+    """The loop must end now: running epochs took longer than the grace, or the user asked twice."""
+
+
+class Actors(Protocol):
+    """What can be done to an actor from the driver."""
+
+    def keep(self, actor: Any) -> int:
+        """Has it write a checkpoint of its newest epoch, which is returned; 0 when it could not."""
+
+    def kill(self, actor: Any) -> None:
+        """Ends it."""
+
+
+class Lanes:
+    """The driver behind Ray Tune's loop.
+
+    Args:
+        conductor: of the study.
+        actors: what can be done to them.
+        watch: called often, to redraw what a user sees.
+        at_once: how many trials may be under way; more proposals than that would be made too early.
+        trial_s: seconds that a trial may go without a report before it counts as hung; None for ever.
+        stopped: tells how often the user asked to stop.
+    """
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        actors: Actors,
+        watch: Callable[[], None],
+        at_once: int,
+        trial_s: float | None = None,
+        stopped: Callable[[], int] = lambda: 0,
+    ):
+        self._conductor, self._actors, self._watch = conductor, actors, watch
+        self._at_once, self._trial_s, self._stopped = at_once, trial_s, stopped
+        self._trial_of: dict[str, str] = {}
+        self._actor_of: dict[str, Any] = {}
+        self._heard_at: dict[str, float] = {}
+        self._hung: set[str] = set()
+        self._closed_at: float | None = None
+
+    def next_leg(self, lane: str) -> dict[str, Any] | None:
+        """The config of a Tune trial: one leg as JSON."""
+        if len(self._conductor.running) >= self._at_once:
+            return None
+        legs = self._conductor.ask(lane, "leg")
+        if not legs:
+            return None
+        self._trial_of[lane] = legs[0]["trial"]
+        return {"leg": json.dumps(legs[0])}
+
+    @property
+    def finished(self) -> bool:
+        """Whether there will never be another leg."""
+        return self._conductor.finished
+
+    def began(self, lane: str, actor: Any) -> None:
+        """The lane's actor has taken the leg."""
+        self._actor_of[lane] = actor
+        self._heard_at[lane] = time.monotonic()
+        self._conductor.begin(self._trial_of[lane])
+
+    def heard(self, lane: str, result: Mapping[str, Any]) -> bool:
+        """Takes in a batch of reports; the answer says whether the leg goes on."""
+        [said] = result["said"]
+        trial = self._trial_of[lane]
+        self._heard_at[lane] = time.monotonic()
+        for text in said["notes"]:
+            self._conductor.note(text)
+        reports = [Report(trial, row["epoch"], row["metrics"], row["seconds"]) for row in said["reports"]]
+        decision = self._conductor.tell(lane, reports).get(trial, Go())
+        for epoch in said["saved"][-1:]:
+            self._conductor.saved(trial, epoch)
+        if said["end"] is not None:
+            self._ended(trial, said["end"])
+        elif isinstance(decision, Go) and not self._conductor.record.trials[trial].over:
+            return True
+        elif self._conductor.closing is not None and not self._conductor.record.trials[trial].over:
+            self._keep(lane, trial)
+        self._forget(lane)
+        return False
+
+    def lost(self, lane: str, error: str) -> None:
+        """The lane's actor is gone."""
+        trial = self._trial_of[lane]
+        if lane in self._hung:
+            self._conductor.end(trial, "timeout", f"no report for {self._trial_s:g} seconds")
+        else:
+            reason, own_fault = _cause(error)
+            self._conductor.lose(trial, reason, own_fault=own_fault)
+        self._forget(lane)
+
+    def tick(self) -> None:
+        """Looks around between two events of Tune's loop.
+
+        Raises:
+            HurryError: the user asked twice, or the grace after an interruption is over.
+        """
+        if self._stopped() >= 1:
+            self._conductor.close("interrupted")
+        self._conductor.check_time()
+        self._end_hung()
+        self._watch()
+        if self._conductor.closing is None:
+            return
+        now = time.monotonic()
+        self._closed_at = self._closed_at or now
+        if self._stopped() >= 2 or (self._heard_at and now - self._closed_at > GRACE_S):
+            raise HurryError(self._conductor.closing)
+
+    def _ended(self, trial: str, end: Mapping[str, Any]) -> None:
+        if end["status"] == "lost":
+            self._conductor.lose(trial, end["reason"])
+        else:
+            self._conductor.end(trial, end["status"], end["reason"], end["traceback"])
+
+    def _keep(self, lane: str, trial: str) -> None:
+        epoch = self._actors.keep(self._actor_of[lane])
+        if epoch:
+            self._conductor.saved(trial, epoch)
+
+    def _end_hung(self) -> None:
+        if self._trial_s is None:
+            return
+        now = time.monotonic()
+        for lane, at in list(self._heard_at.items()):
+            if now - at > self._trial_s and lane not in self._hung:
+                self._hung.add(lane)
+                self._actors.kill(self._actor_of[lane])
+
+    def _forget(self, lane: str) -> None:
+        self._heard_at.pop(lane, None)
+        self._actor_of.pop(lane, None)
+
+
+def _cause(error: str) -> tuple[str, bool]:
+    """A lost actor's reason in one line, and whether the trial counts it as its own fault."""
+    text = " ".join(error.split())
+    if "node" in text and ("died" in text or "preempt" in text) and "The actor died because its node" in text:
+        return "its node was lost", False
+    if "LostError" in text:
+        return text.rsplit("LostError:", 1)[1].strip()[:300] or "its process could not be trusted", True
+    if "OutOfMemory" in text or "memory usage threshold" in text:
+        return "out of memory: the operating system or Ray ended the process", True
+    if "SIGSEGV" in text or "segfault" in text.lower():
+        return "its process crashed (segmentation fault)", True
+    if "actor died unexpectedly" in text or "ActorDiedError" in text or "died" in text:
+        return "its process died" + _exit_code(text), True
+    return text[:300], True
+
+
+def _exit_code(text: str) -> str:
+    for mark in ("exit code ", "Exit code ", "exit_code="):
+        if mark in text:
+            return f" with exit code {text.split(mark, 1)[1].split()[0].rstrip('.,')}"
+    return ""

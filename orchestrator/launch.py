@@ -1,0 +1,107 @@
+"""The only place that builds a `tune.Tuner`: Ray Tune carries legs out, and decides nothing.
+
+Tune's own loggers, snapshots and output are off, because the ledger and our table take their place;
+actors are used again, because a new process costs a second and a reset a few milliseconds.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from orchestrator.lanes import HurryError, Lanes
+from search.to_ray import TuneCallback, TuneScheduler, TuneSearcher
+
+KEEP_S = 20.0  # for an actor to write a checkpoint when the study is interrupted
+
+_SETTINGS = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_V2_ENABLED": "0",
+}
+
+
+class RayActors:
+    """Actors as the driver's lanes handle them."""
+
+    def keep(self, actor: Any) -> int:
+        with suppress(ray.exceptions.RayError):
+            return int(ray.get(actor.keep.remote(), timeout=KEEP_S))
+        return 0
+
+    def kill(self, actor: Any) -> None:
+        ray.kill(actor, no_restart=True)
+
+
+def fit(trainable: Any, placement: Any, lanes: Lanes, at_once: int) -> None:
+    """Runs Ray Tune's loop until the lanes have no more legs, or the user is in a hurry.
+
+    Args:
+        trainable: what an actor runs, from `trainables.to_ray`.
+        placement: one trial's resources, from `cluster.to_ray`.
+        lanes: the driver.
+        at_once: how many actors to ask for before the first of them is there.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="a440-tune-"))
+    try:
+        with _settings({**_SETTINGS, "TUNE_MAX_PENDING_TRIALS_PG": str(max(1, at_once))}), _silence():
+            tuner = tune.Tuner(
+                tune.with_resources(trainable, placement),
+                tune_config=tune.TuneConfig(
+                    search_alg=TuneSearcher(lanes),
+                    scheduler=TuneScheduler(lanes),
+                    num_samples=-1,
+                    reuse_actors=True,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name="legs",
+                    storage_path=str(scratch),
+                    verbose=0,
+                    callbacks=[TuneCallback(lanes)],
+                ),
+            )
+            with suppress(HurryError):
+                tuner.fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _settings(settings: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for as long as the block lasts; Ray Tune reads them in the driver."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps Ray Tune's own words out of our table; what matters of them is told by the ledger."""
+    loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray.air", "ray.util")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

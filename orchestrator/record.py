@@ -1,0 +1,159 @@
+"""A study as its ledger tells it: one fold over the events, used live, on resume and by every table.
+
+Nothing here decides anything; it only remembers. `apply` is told each event once, in order.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.ledger import Event
+from search import Goal
+
+STATUSES = ("proposed", "running", "waiting", "ended", "stopped", "failed", "invalid", "timeout")
+OVER = frozenset({"ended", "stopped", "failed", "invalid", "timeout"})
+BAD = frozenset({"failed", "invalid", "timeout"})
+
+
+@dataclass
+class TrialRecord:
+    """One trial.
+
+    Attributes:
+        id: `t00001` ...
+        number: counts the study's trials from 1.
+        params: coded flat params, as they are now (PBT changes them).
+        seed: of this trial.
+        status: one of `STATUSES`.
+        reason: why it has that status, in words.
+        paused_by: who made a waiting trial wait: `scheduler`, `study` (interrupted) or `fault`.
+        epoch: the last reported one.
+        seconds: of training.
+        best: the goal's best reported value, and `best_epoch` its epoch.
+        metrics: all metrics of the best epoch (of the last one while there is no best).
+        legs: how often it was started.
+        faults: how often its process was lost.
+        source: `{trial, epoch}` whose weights it took over, at its own epoch `after`.
+    """
+
+    id: str
+    number: int
+    params: dict[str, Any]
+    seed: int
+    status: str = "proposed"
+    reason: str = ""
+    paused_by: str | None = None
+    epoch: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    best_epoch: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    last: float | None = None
+    legs: int = 0
+    faults: int = 0
+    source: dict[str, Any] | None = None
+    after: int = 0
+    traceback: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it will never run again."""
+        return self.status in OVER
+
+
+class Record:
+    """A study's trials and how it stands.
+
+    Attributes:
+        trials: by id, in the order in which they were proposed.
+        started: the `study_started` event of the first driver, or None.
+        goal: of the study.
+        elapsed_s: study seconds at the last event, over all drivers.
+        ended: why the last driver ended; None while it runs, or when it was killed.
+        problems: events that fit nothing, for example after a damaged line.
+        last_number: of the newest trial.
+        over: how many trials are over; `failed` are those of them that failed or timed out.
+    """
+
+    def __init__(self) -> None:
+        self.trials: dict[str, TrialRecord] = {}
+        self.started: Event | None = None
+        self.goal = Goal("min", "loss")
+        self.elapsed_s = 0.0
+        self.ended: str | None = None
+        self.outcome: str | None = None
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.next_seq = 1
+        self.last_number = 0
+        self.over = 0
+        self.failed: list[TrialRecord] = []
+
+    def apply(self, event: Event) -> None:
+        """Takes in the next event."""
+        self.elapsed_s = max(self.elapsed_s, event["t"])
+        self.next_seq = event["seq"] + 1
+        match event["event"]:
+            case "study_started":
+                self.started = self.started or event
+                self.goal = Goal.parse(event["goal"])
+                self.ended = self.outcome = None
+            case "study_ended":
+                self.ended, self.outcome = event["reason"], event["outcome"]
+            case "note":
+                self.notes.append(event["text"])
+            case "trial_proposed":
+                self.trials[event["trial"]] = TrialRecord(
+                    event["trial"], event["number"], event["params"], event["seed"]
+                )
+                self.last_number = max(self.last_number, event["number"])
+            case kind:
+                trial = self.trials.get(event.get("trial", ""))
+                if trial is None:
+                    self.problems.append(f"event {event['seq']} ({kind}) speaks of an unknown trial.")
+                else:
+                    self._apply_to(trial, event)
+
+    def best(self) -> TrialRecord | None:
+        """The trial with the best reported value; failed trials never win, the earlier one wins ties."""
+        best: TrialRecord | None = None
+        for trial in self.trials.values():
+            if trial.status in BAD or trial.best is None:
+                continue
+            if best is None or self.goal.better(trial.best, best.best):
+                best = trial
+        return best
+
+    def counts(self) -> dict[str, int]:
+        """How many trials have each status; statuses that nobody has are left out."""
+        found = [trial.status for trial in self.trials.values()]
+        return {status: found.count(status) for status in STATUSES if status in found}
+
+    def _apply_to(self, trial: TrialRecord, event: Event) -> None:
+        match event["event"]:
+            case "trial_started":
+                trial.status, trial.reason, trial.paused_by = "running", "", None
+                trial.legs += 1
+            case "reported":
+                self._report(trial, event)
+            case "trial_paused":
+                trial.status, trial.reason, trial.paused_by = "waiting", event["reason"], event["by"]
+                trial.faults += event["by"] == "fault"
+            case "trial_exploited":
+                trial.status, trial.paused_by = "waiting", "scheduler"
+                trial.reason = f"goes on from {event['source']['trial']}"
+                trial.params, trial.source, trial.after = event["params"], event["source"], trial.epoch
+            case "trial_ended":
+                trial.status, trial.reason, trial.paused_by = event["status"], event["reason"], None
+                trial.traceback = event.get("traceback")
+                self.over += 1
+                if trial.status in ("failed", "timeout"):
+                    self.failed.append(trial)
+
+    def _report(self, trial: TrialRecord, event: Event) -> None:
+        metrics = event["metrics"]
+        trial.epoch, trial.seconds = event["epoch"], event["seconds"]
+        trial.last = metrics.get(self.goal.metric)
+        if trial.last is not None and self.goal.better(trial.last, trial.best):
+            trial.best, trial.best_epoch, trial.metrics = trial.last, trial.epoch, metrics
+        elif trial.best is None:
+            trial.metrics = metrics

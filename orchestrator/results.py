@@ -1,0 +1,185 @@
+"""What a study found, read from its ledger alone: tables, the best trial, and where its model lies."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator import ledger
+from orchestrator.record import Record, TrialRecord
+from search import Space
+from search.space import shown_params
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best trial of a study.
+
+    Attributes:
+        trial: its id.
+        params: flat, with dotted names.
+        metric: the goal's metric.
+        value: the best value that the trial ever reported, and `epoch` when.
+        seconds: that the trial trained.
+        checkpoint: the folder of that epoch's checkpoint, or of the newest; None where there is none.
+    """
+
+    trial: str
+    params: dict[str, Any]
+    metric: str
+    value: float
+    epoch: int
+    seconds: float
+    checkpoint: Path | None
+
+    def as_json(self) -> str:
+        """One JSON object."""
+        fields = {**self.__dict__, "checkpoint": str(self.checkpoint) if self.checkpoint else None}
+        return json.dumps(fields, default=str)
+
+
+class Results:
+    """A study's outcome.
+
+    Args:
+        folder: of the study.
+        space: where it is known, options that are no plain values come back as themselves.
+
+    Attributes:
+        record: all trials and how the study stands.
+        problems: what the ledger had to leave out, one sentence each.
+        outcome: `done`, `interrupted`, `broken`, or None for a study that runs or was killed.
+    """
+
+    def __init__(self, folder: Path, space: Space | None = None):
+        self.folder, self._space = Path(folder), space
+        if not (self.folder / "ledger").is_dir():
+            raise FileNotFoundError(
+                f"{self.folder} is no study: it has no ledger. List the studies that there are: a440 list"
+            )
+        reading = ledger.read(self.folder / "ledger")
+        self.record = Record()
+        for event in reading.events:
+            self.record.apply(event)
+        self.problems = [*reading.problems, *self.record.problems]
+
+    @property
+    def outcome(self) -> str | None:
+        return self.record.outcome
+
+    @property
+    def best(self) -> Best:
+        """The best trial; raises LookupError where none has reported a usable value."""
+        trial = self.record.best()
+        if trial is None:
+            raise LookupError(
+                f"no trial of {self.folder.name} has reported {self.record.goal.metric} yet. "
+                f"See why: a440 table {self.folder}"
+            )
+        assert trial.best is not None
+        return Best(
+            trial.id,
+            self._params(trial),
+            self.record.goal.metric,
+            trial.best,
+            trial.best_epoch,
+            trial.seconds,
+            self._checkpoint(trial),
+        )
+
+    def frame(self) -> "pd.DataFrame":
+        """One row per trial: `trial status reason epoch METRIC best_epoch seconds params.* other metrics`.
+
+        METRIC is the trial's best reported value, and the other metrics are those of that epoch.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.rows(), columns=self.columns())
+
+    def curves(self) -> "pd.DataFrame":
+        """One row per report: `trial epoch seconds` and the metrics."""
+        import pandas as pd
+
+        rows = [
+            {"trial": e["trial"], "epoch": e["epoch"], "seconds": e["seconds"], **e["metrics"]}
+            for e in ledger.read(self.folder / "ledger").events
+            if e["event"] == "reported"
+        ]
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["trial", "epoch", "seconds"])
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table as dicts."""
+        return [self._row(trial) for trial in self.record.trials.values()]
+
+    def columns(self) -> list[str]:
+        """The table's columns in their order."""
+        metric = self.record.goal.metric
+        fixed = ["trial", "status", "reason", "epoch", metric, "best_epoch", "seconds"]
+        params = [f"params.{name}" for name in dict.fromkeys(n for t in self.record.trials.values() for n in t.params)]
+        others = dict.fromkeys(n for t in self.record.trials.values() for n in t.metrics if n != metric)
+        return [*fixed, *params, *others]
+
+    def write_tables(self) -> Path:
+        """Writes `tables/trials.parquet` and `tables/reports.parquet`; returns their folder."""
+        folder = self.folder / "tables"
+        folder.mkdir(exist_ok=True)
+        for name, frame in (("trials", self.frame()), ("reports", self.curves())):
+            write_table(frame, folder / f"{name}.parquet")
+        return folder
+
+    def _row(self, trial: TrialRecord) -> dict[str, Any]:
+        return {
+            **{name: value for name, value in trial.metrics.items() if name != self.record.goal.metric},
+            "trial": trial.id,
+            "status": trial.status,
+            "reason": trial.reason,
+            "epoch": trial.epoch,
+            self.record.goal.metric: trial.best if trial.best is not None else trial.last,
+            "best_epoch": trial.best_epoch if trial.best is not None else None,
+            "seconds": trial.seconds,
+            **{f"params.{name}": value for name, value in shown_params(trial.params).items()},
+        }
+
+    def _params(self, trial: TrialRecord) -> dict[str, Any]:
+        return shown_params(trial.params) if self._space is None else self._space.decode(trial.params)
+
+    def _checkpoint(self, trial: TrialRecord) -> Path | None:
+        """By name alone: reading checkpoints is the trainables' business."""
+        root = self.folder / "trials" / trial.id / "checkpoints"
+        exact = root / f"e{trial.best_epoch:05d}"
+        if exact.is_dir():
+            return exact
+        return max(root.glob("e*"), default=None) if root.is_dir() else None
+
+
+def write_table(frame: "pd.DataFrame", path: Path) -> None:
+    """Writes a frame as parquet or CSV, by the file's ending, in place of what was there.
+
+    Raises:
+        ValueError: another ending.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    match path.suffix:
+        case ".parquet":
+            _of_one_type(frame).to_parquet(draft, index=False)
+        case ".csv":
+            frame.map(_harmless).to_csv(draft, index=False)
+        case ending:
+            raise ValueError(
+                f"tables are not written as {ending or path.name!r}. Use --out trials.parquet or trials.csv"
+            )
+    draft.replace(path)
+
+
+def _of_one_type(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Columns that mix types as text, which parquet wants."""
+    mixed = [c for c in frame if len({type(v) for v in frame[c].dropna()}) > 1]
+    return frame.astype(dict.fromkeys(mixed, "string"))
+
+
+def _harmless(cell: Any) -> Any:
+    """A text that a spreadsheet would take for a formula, quoted."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -1,0 +1,148 @@
+"""`study.yaml` in a study's folder: the study as it ran, so that it can be resumed and compared."""
+
+import difflib
+import hashlib
+import inspect
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator import strict_yaml
+from search import Space
+from search.domains import Choice
+
+if TYPE_CHECKING:
+    from orchestrator.study import Study
+
+FILE = "study.yaml"
+
+
+def save(study: "Study", folder: Path) -> None:
+    """Writes the study as it runs, with its versions and the digest of its code."""
+    draft = folder / f".{FILE}"
+    draft.write_text(strict_yaml.write(document(study)), encoding="utf-8")
+    draft.replace(folder / FILE)
+
+
+def document(study: "Study") -> dict[str, Any]:
+    """The study in the words of a study file, and under `ran` what it ran with."""
+    assert isinstance(study.space, Space)
+    budget = {k: getattr(study.budget, k) for k in ("trials", "hours", "trial_minutes")}
+    return {
+        "name": study.name,
+        "train": name_of(study.train),
+        "space": _written(study.space),
+        "goal": str(study.goal),
+        "strategy": str(study.strategy),
+        "bundle": str(study.bundle),
+        "budget": {k: v for k, v in budget.items() if v is not None},
+        "seed": study.seed,
+        "retries": study.retries,
+        "start": [study.space.encode(point) for point in study.start],
+        "ran": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in ("a440", "ray", "torch", "hyperopt")},
+            "code": digest(study.train),
+        },
+    }
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The saved document; raises FileNotFoundError where the folder is no study."""
+    try:
+        text = (folder / FILE).read_text(encoding="utf-8")
+    except OSError:
+        raise FileNotFoundError(f"{folder} holds no {FILE}. List the studies that there are: a440 list") from None
+    return strict_yaml.read(text, str(folder / FILE)).data
+
+
+def check_same(study: "Study", folder: Path, *, accept_changes: bool = False) -> None:
+    """Raises ValueError with the difference where `study` is not what runs in `folder`."""
+    old, new = read(folder), document(study)
+    parts = ("train", "space", "goal")
+    before, after = (strict_yaml.write({k: d.get(k) for k in parts}).splitlines() for d in (old, new))
+    if before != after:
+        difference = "\n".join(line for line in difflib.ndiff(before, after) if line[:1] in "+-")
+        raise ValueError(
+            f"{folder.name} is another study than the one given:\n{difference}\n"
+            f"Start a new one with `a440 run`, or resume with what it was."
+        )
+    code_before, code_after = (str(d.get("ran", {}).get("code")) for d in (old, new))
+    if not accept_changes and "None" not in (code_before, code_after) and code_before != code_after:
+        raise ValueError(
+            f"the code of {new['train']} is not what it was when {folder.name} began ({code_before} -> {code_after}). "
+            f"Put it back, or go on all the same: a440 resume {folder} --accept-changes"
+        )
+
+
+def total_trials(folder: Path, trials: int | str | None, default: int | None) -> int | None:
+    """The new total of trials: a number, `+32` for so many more than there are to be, or what it was."""
+    before = read(folder).get("budget", {}).get("trials", default)
+    if trials is None:
+        return before if before is None else int(before)
+    text = str(trials).strip()
+    if not text.lstrip("+").isdigit():
+        raise ValueError(f"--trials is {trials!r}. Give a total, or how many more: --trials +32")
+    return int(before or 0) + int(text[1:]) if text.startswith("+") else int(text)
+
+
+def name_of(train: Any) -> str | None:
+    """`module:name` where the trainable can be found again by it, else None."""
+    module, name = getattr(train, "__module__", None), getattr(train, "__qualname__", "")
+    if module in (None, "__main__") or "<" in name or "." in name:
+        return None
+    return f"{module}:{name}"
+
+
+def digest(train: Any) -> str | None:
+    """Twelve digits that change with the trainable's own source; None where there is no source."""
+    try:
+        source = inspect.getsource(train)
+    except (OSError, TypeError):
+        return None
+    return hashlib.sha256(source.encode()).hexdigest()[:12]
+
+
+def _written(space: Space) -> dict[str, Any]:
+    return {
+        name: _written(domain)
+        if isinstance(domain, Space)
+        else _options(domain)
+        if isinstance(domain, Choice) and not any(domain.spaces)
+        else str(domain)
+        for name, domain in space.items()
+    }
+
+
+def _options(domain: Choice) -> list[Any] | str:
+    """A plain choice as a YAML list; options that JSON does not have, by their text."""
+    try:
+        return list(json.loads(json.dumps(domain.options, allow_nan=False)))
+    except (TypeError, ValueError):
+        return str(domain)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def reopen(folder: Path) -> "Study":
+    """The study of a folder, from its `study.yaml`.
+
+    Raises:
+        ValueError: its trainable cannot be found by name.
+    """
+    from orchestrator.spec import parse_text
+
+    data = read(folder)
+    if data.get("train") is None:
+        raise ValueError(
+            f"{folder.name} trains a function that cannot be found by name. "
+            f"Resume it from Python: study.resume({str(folder)!r})"
+        )
+    return parse_text((folder / FILE).read_text(encoding="utf-8"), str(folder / FILE))

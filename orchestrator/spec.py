@@ -1,0 +1,187 @@
+"""Study files: YAML in the notation of the Python API, every mistake told at once with its line.
+
+train: examples.digits:DigitsMLP
+space: {lr: "loguniform(1e-5, 1e-1)", layers: "integer(1, 4)", act: [relu, gelu]}
+goal: min loss
+strategy: TPE() + ASHA(max_epochs=27)
+budget: {trials: 64}
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from cluster import Bundle
+from orchestrator import strict_yaml
+from orchestrator.budget import Budget
+from orchestrator.folder import check_name
+from orchestrator.study import Study
+from search import Goal, Sampler, Space, Strategy, strategy_of
+from search.domains import Choice
+from search.notation import DOMAINS, STRATEGIES, parse
+from search.spelling import did_you_mean
+from trainables.shipping import resolve
+
+BUNDLES = {"Bundle": Bundle}
+
+
+def load(path: str | Path, settings: Iterable[str] = ()) -> Study:
+    """The study that a file describes.
+
+    Args:
+        path: of the YAML file; code is looked for in the working folder, then beside the file.
+        settings: `key.path=value` changes, as in `--set space.lr='uniform(0, 1)'`.
+
+    Raises:
+        ValueError: all its mistakes, one `file:line key: what was seen. Mend.` a line.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ValueError(
+            f"{path} cannot be read: {reason}. Give the path of a study file: a440 run study.yaml"
+        ) from None
+    return parse_text(text, file.name, settings)
+
+
+def parse_text(text: str, name: str = "study.yaml", settings: Iterable[str] = ()) -> Study:
+    """The study that YAML text describes; `load` says the rest."""
+    document = strict_yaml.read(text, name)
+    data = document.data
+    set_keys = [_set(data, setting) for setting in settings]
+
+    def place(path: tuple[Any, ...]) -> str:
+        return "--set" if any(path[: len(key)] == key for key in set_keys) else f"{name}:{document.line(path)}"
+
+    data.pop("ran", None)  # in study.yaml: what it ran with
+    try:
+        sheet = Sheet.model_validate(data)
+    except ValidationError as error:
+        raise ValueError("\n".join(_told(problem, place) for problem in error.errors())) from None
+    try:
+        fields = {k: v for k, v in sheet if v is not None}
+        return Study(**{**fields, "train": resolve(fields["train"], Path.cwd())})
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _domain(value: Any) -> Any:
+    """One entry of a space: a notation, a list of options, or a group."""
+    match value:
+        case str():
+            read = parse(value, DOMAINS)
+            if isinstance(read, str | int | float | bool | None):
+                raise ValueError(f"{value!r} is one value, no domain. Write a list [{value}, ...] or uniform(0, 1)")
+            return Choice(tuple(read)) if isinstance(read, list | tuple) else read
+        case list():
+            return Choice(tuple(value))
+        case Mapping():
+            return Space({name: _domain(inner) for name, inner in value.items()})
+    raise ValueError(f"{value!r} is one value, no domain. Write a list [{value}, ...] or uniform(0, 1)")
+
+
+def _strategy(value: Any) -> Strategy:
+    if not isinstance(value, str):
+        raise ValueError(f"it is {value!r}. Write a sampler and a scheduler: TPE() + ASHA(max_epochs=27)")
+    read = parse(value, STRATEGIES)
+    if not isinstance(read, Strategy | Sampler):
+        raise ValueError(f"{value} is no sampler. Add one: TPE() + {value}")
+    return strategy_of(read)
+
+
+def _bundle(value: Any) -> Bundle:
+    read = parse(value, BUNDLES) if isinstance(value, str) else Bundle(**value) if isinstance(value, dict) else value
+    if not isinstance(read, Bundle):
+        raise ValueError(f"it is {value!r}. Write the resources of a trial: Bundle(cpus=1, gpus=0.25)")
+    return read
+
+
+def _budget(value: Any) -> Budget:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"it is {value!r}. Write what ends the study: {{trials: 64, hours: 2}}")
+    known = ("trials", "hours", "trial_minutes")
+    for key in value:
+        if key not in known:
+            raise ValueError(f"{key!r} is unknown. {did_you_mean(key, known)}")
+    return Budget(**value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"it is {value!r} ({type(value).__name__}). Write a text")
+    return value
+
+
+def _points(value: Any) -> list[Any]:
+    if not isinstance(value, list) or not all(isinstance(point, Mapping) for point in value):
+        raise ValueError(f"it is {value!r}. Write a list of points: [{{lr: 0.01}}]")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"it is {value!r}. Write a whole number of 0 or more")
+    return value
+
+
+class Sheet(BaseModel):
+    """The keys of a study file."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    train: Annotated[str, BeforeValidator(_text)]
+    space: dict[str, Annotated[Any, BeforeValidator(_domain)]]
+    goal: Annotated[Goal, BeforeValidator(Goal.parse)]
+    strategy: Annotated[Strategy, BeforeValidator(_strategy)]
+    bundle: Annotated[Bundle | None, BeforeValidator(_bundle)] = None
+    budget: Annotated[Budget | None, BeforeValidator(_budget)] = None
+    name: Annotated[str | None, BeforeValidator(check_name)] = None
+    seed: Annotated[int | None, BeforeValidator(_whole)] = None
+    storage: Annotated[str | None, BeforeValidator(_text)] = None
+    retries: Annotated[int | None, BeforeValidator(_whole)] = None
+    start: Annotated[list[Any] | None, BeforeValidator(_points)] = None
+
+
+EXAMPLES = {
+    "train": "train: examples.digits:DigitsMLP",
+    "space": "space: {lr: 'loguniform(1e-5, 1e-1)'}",
+    "goal": "goal: min loss",
+    "strategy": "strategy: TPE() + ASHA(max_epochs=27)",
+}
+
+
+def _told(problem: Any, place: Callable[[tuple[Any, ...]], str]) -> str:
+    """One of pydantic's findings as `file:line key: what was seen. Mend.`"""
+    path = tuple(problem["loc"])
+    key = ".".join(map(str, path))
+    match problem["type"]:
+        case "missing":
+            return f"{place(())} {key}: it is missing. Add it: {EXAMPLES.get(key, key)}"
+        case "extra_forbidden":
+            return f"{place(path)} {key}: this key is unknown. {did_you_mean(key, Sheet.model_fields)}"
+        case "dict_type":
+            return f"{place(path)} {key}: it is {problem['input']!r}. Write names and domains: {EXAMPLES['space']}"
+    return f"{place(path)} {key}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _set(data: dict[str, Any], setting: str) -> tuple[str, ...]:
+    """Carries out one `key.path=value`; the value is read as YAML, or as text where it is notation."""
+    path, equals, value = setting.partition("=")
+    keys = tuple(path.strip().split("."))
+    if not equals or not all(keys):
+        raise ValueError(f"--set {setting!r} sets nothing. Write a key and a value: --set space.lr='uniform(0, 1)'")
+    inner = data
+    for key in keys[:-1]:
+        deeper = inner.setdefault(key, {})
+        if not isinstance(deeper, dict):
+            raise ValueError(f"--set {setting!r}: {key} is {deeper!r} and holds no keys. Set {key} itself.")
+        inner = deeper
+    try:
+        inner[keys[-1]] = strict_yaml.read(f"value: {value}", "--set").data["value"]
+    except strict_yaml.YamlError:
+        inner[keys[-1]] = value
+    return keys

@@ -1,0 +1,177 @@
+"""A study: all that decides a result, as one value, and the verbs that act on it."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cluster import Bundle
+from orchestrator.budget import Budget
+from orchestrator.folder import check_name
+from search import Goal, Sampler, Space, Strategy, strategy_of
+from search.schedulers import last_epoch, needs_checkpoints
+from trainables.start import can_save, ends_by_itself, kind_of
+
+if TYPE_CHECKING:
+    from orchestrator.plan import Plan
+    from orchestrator.results import Results
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """All that decides a result. Checked when it is made; nothing runs before `run`.
+
+    Attributes:
+        train: a function of params, or a class derived from `Trainable` or `TorchTrainable`.
+        space: names and domains; a list is a choice, a mapping is a group.
+        goal: `min METRIC` or `max METRIC`.
+        strategy: a sampler and a scheduler; a sampler alone runs every trial to its end.
+        bundle: the resources of one trial.
+        budget: what ends the study; `run(trials=..., hours=...)` override it.
+        name: of its folder; the trainable's name where it is not given.
+        seed: equal seeds and an equal order of finishing give equal proposals.
+        storage: where study folders are made.
+        retries: how often a trial may lose its process before it counts as failed.
+        start: points to try first, flat or nested.
+
+    Raises:
+        ValueError, TypeError: something in it cannot work; the message has the mend.
+    """
+
+    train: Callable[..., Any] | type
+    space: Space | Mapping[str, Any]
+    goal: Goal | str
+    strategy: Strategy | Sampler
+    bundle: Bundle = field(default_factory=Bundle)
+    budget: Budget = field(default_factory=Budget)
+    name: str | None = None
+    seed: int = 0
+    storage: str | Path = "runs"
+    retries: int = 2
+    start: Iterable[Mapping[str, Any]] = ()
+
+    def __post_init__(self) -> None:
+        settle: Callable[[str, Any], None] = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        kind_of(self.train)
+        space = self.space if isinstance(self.space, Space) else Space(self.space)
+        settle("space", space)
+        settle("goal", Goal.parse(self.goal))
+        settle("strategy", strategy_of(self.strategy))
+        settle("name", check_name(self.name or getattr(self.train, "__name__", "study").strip("<>")))
+        settle("start", tuple(space.check(point) for point in self.start))
+        for key, least in (("seed", 0), ("retries", 0)):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(f"{key} is {value!r}. Give a whole number of {least} or more: {key}={least}")
+        self._check_strategy()
+
+    def plan(self, trials: int | None = None, hours: float | str | None = None, address: str | None = None) -> "Plan":
+        """What this study would do, and whether it ever could; starts nothing on this machine."""
+        from cluster.to_ray import connect, local_machine
+        from orchestrator import plan as planning
+
+        study = self.with_budget(trials, hours)
+        if address is None:
+            return planning.plan(study, (local_machine(),))
+        with connect(address) as connection:
+            return planning.plan(study, connection.machines)
+
+    def run(
+        self,
+        trials: int | None = None,
+        hours: float | str | None = None,
+        *,
+        address: str | None = None,
+        progress: bool = True,
+    ) -> "Results":
+        """Runs the study to its end in a new folder, and returns its results.
+
+        Args:
+            trials: overrides the budget's.
+            hours: overrides the budget's; a number or a text such as "90 min".
+            address: HOST:PORT of a Ray; otherwise the one this host is on, or a local one.
+            progress: whether to print a header, a live table and a summary.
+
+        Raises:
+            ValueError: it can never run like this; nothing was started.
+        """
+        from orchestrator.drive import drive
+
+        return drive(self.with_budget(trials, hours), None, address=address, progress=progress)
+
+    def resume(
+        self,
+        folder: str | Path,
+        trials: int | str | None = None,
+        hours: float | str | None = None,
+        *,
+        address: str | None = None,
+        progress: bool = True,
+        accept_changes: bool = False,
+    ) -> "Results":
+        """Goes on with a study that was interrupted, killed or finished.
+
+        Args:
+            folder: the study's folder, wherever it lies now.
+            trials: the new total, or "+32" for so many more.
+            hours: the new total of hours.
+            address: as in `run`.
+            progress: as in `run`.
+            accept_changes: go on although the trainable's code is not what it was.
+
+        Raises:
+            ValueError: space, goal or trainable are not those of the folder; the message has the difference.
+            BusyError: another driver is at work there.
+        """
+        from orchestrator.drive import drive
+        from orchestrator.saved import check_same, total_trials
+
+        path = Path(folder).expanduser().resolve()
+        study = self.with_budget(total_trials(path, trials, self.budget.trials), hours)
+        check_same(study, path, accept_changes=accept_changes)
+        return drive(study, path, address=address, progress=progress)
+
+    def with_budget(self, trials: int | None = None, hours: float | str | None = None) -> "Study":
+        """This study with another budget; a grid's size is its number of trials where none is given."""
+        from orchestrator.plan import grid_fits
+        from search.engines.lattice import grid_size
+        from search.samplers import Grid
+
+        assert isinstance(self.strategy, Strategy) and isinstance(self.space, Space)  # noqa: PT018
+        changes = {"trials": trials, "hours": hours}
+        budget = dataclasses.replace(self.budget, **{k: v for k, v in changes.items() if v is not None})
+        sampler = self.strategy.sampler
+        size = grid_size(self.space, sampler.points) if isinstance(sampler, Grid) else None
+        population = getattr(self.strategy.scheduler, "population", None)
+        grid_fits(self.strategy, size, budget.trials)
+        if budget.trials is None and (size or population):
+            budget = dataclasses.replace(budget, trials=size or population)
+        return dataclasses.replace(self, budget=budget)
+
+    def check_budget(self) -> None:
+        """Raises ValueError where nothing would ever end the study, or a population does not fit it."""
+        if self.budget.trials is None and self.budget.hours is None:
+            raise ValueError(f"nothing ends the study {self.name}. Say how many trials or how long: run(trials=64)")
+        population = getattr(self.strategy.scheduler, "population", None)  # type: ignore[union-attr]
+        if population is not None and self.budget.trials is not None and population != self.budget.trials:
+            raise ValueError(
+                f"a population of {population} and a budget of {self.budget.trials} trials disagree. "
+                f"Set trials={population}, or leave population out."
+            )
+        if self.strategy.scheduler.mutates and self.budget.trials == 1:  # type: ignore[union-attr]
+            raise ValueError("a population of 1 has nobody to copy. Set trials=4 or more.")
+
+    def _check_strategy(self) -> None:
+        assert isinstance(self.strategy, Strategy)
+        scheduler = self.strategy.scheduler
+        if needs_checkpoints(scheduler) and not can_save(self.train):
+            raise ValueError(
+                f"{scheduler} takes trials up again from checkpoints; {self.train.__name__}() has none. "
+                f"Derive a class from Trainable or TorchTrainable, or use {self.strategy.sampler} + ASHA(max_epochs=27)."
+            )
+        if last_epoch(scheduler) is None and not ends_by_itself(self.train):
+            raise ValueError(
+                f"{self.train.__name__} trains until it is told to stop, and {self.strategy} never does. "
+                f"Say how long: {self.strategy.sampler} + FullLength(epochs=27)."
+            )

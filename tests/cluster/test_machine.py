@@ -1,0 +1,119 @@
+"""How many bundles lie on a cluster at once, and what is said when none does."""
+
+import pytest
+
+from cluster import Bundle, Machine, fit
+
+LAPTOP = [Machine(name="laptop", cpus=2, memory_gib=8)]
+CLUSTER = [
+    Machine(name="big", cpus=4, gpus=2, memory_gib=64, custom={"tpu": 4, "ssd": 2}),
+    Machine(name="wide", cpus=64, gpus=1, memory_gib=16),
+]
+
+
+@pytest.mark.parametrize(
+    ("bundle", "at_once", "why"),
+    [
+        (Bundle(), 68, "68 at once: each needs 1 CPU of 68."),
+        (Bundle(cpus=0.3), 226, "226 at once: each needs 0.3 CPU of 68."),
+        (Bundle(gpus=1), 3, "3 at once: each needs 1 GPU of 3."),
+        (Bundle(gpus=2), 1, "1 at once: each needs 2 GPUs of 3."),
+        (Bundle(gpus=0.4), 6, "6 at once: each needs 0.4 GPU of 3."),
+        (Bundle(cpus=0.1, gpus=0.1), 30, "30 at once: each needs 0.1 GPU of 3."),
+        (Bundle(cpus=0.1, gpus=1 / 3), 9, "9 at once: each needs 0.333333 GPU of 3."),
+        (Bundle(cpus=0.1, gpus=0.55), 3, "3 at once: each needs 0.55 GPU of 3."),
+        (Bundle(memory_gib=16), 5, "5 at once: each needs 16 GiB of memory of 80."),
+        (Bundle(custom={"tpu": 3}), 1, "1 at once: each needs 3 tpu of 4."),
+        (Bundle(cpus=3, gpus=1), 2, "2 at once: each needs 1 GPU of 3 and 3 CPUs on the same machine."),
+    ],
+)
+def test_the_resource_that_limits_is_named(bundle, at_once, why):
+    assert (fit(bundle, CLUSTER).at_once, fit(bundle, CLUSTER).why) == (at_once, why)
+
+
+def test_a_share_of_a_gpu_never_straddles_two_of_them():
+    two_gpus = [Machine(name="box", cpus=64, gpus=2)]
+
+    assert fit(Bundle(gpus=0.4), two_gpus).at_once == 4
+    assert fit(Bundle(gpus=0.51), two_gpus).at_once == 2
+
+
+def test_a_named_device_comes_whole_too_but_a_plain_resource_does_not():
+    box = [Machine(name="box", cpus=64, custom={"TPU": 2, "disk": 2})]
+
+    assert fit(Bundle(custom={"TPU": 0.4}), box).at_once == 4
+    assert fit(Bundle(custom={"disk": 0.4}), box).at_once == 5
+
+
+@pytest.mark.parametrize(
+    ("bundle", "machines", "why"),
+    [
+        (
+            Bundle(gpus=1),
+            LAPTOP,
+            "each trial needs 1 GPU; this cluster has 0. Ask for less with Bundle(gpus=0), "
+            "or connect to a cluster with GPUs: a440 run ... --address HOST:PORT.",
+        ),
+        (
+            Bundle(cpus=4),
+            LAPTOP,
+            "each trial needs 4 CPUs; this cluster has 2. Ask for less with Bundle(cpus=2), "
+            "or connect to a cluster with more CPUs: a440 run ... --address HOST:PORT.",
+        ),
+        (
+            Bundle(memory_gib=9),
+            LAPTOP,
+            "each trial needs 9 GiB of memory; this cluster has 8. Ask for less with Bundle(memory_gib=8), "
+            "or connect to a cluster with more memory: a440 run ... --address HOST:PORT.",
+        ),
+        (
+            Bundle(gpus=3),
+            CLUSTER,
+            "each trial needs 3 GPUs on one machine; the largest has 2. Ask for less with Bundle(gpus=2), "
+            "or connect to a cluster with more GPUs: a440 run ... --address HOST:PORT.",
+        ),
+        (
+            Bundle(cpus=32, gpus=2),
+            CLUSTER,
+            "each trial needs 32 CPUs and 2 GPUs on one machine; no machine has them together, and big lacks "
+            "32 CPUs. Ask for less with Bundle(cpus=4), "
+            "or connect to a cluster with more CPUs: a440 run ... --address HOST:PORT.",
+        ),
+        (
+            Bundle(custom={"tup": 1}),
+            CLUSTER,
+            "each trial needs 1 tup; this cluster has no resource 'tup'. Did you mean custom={'tpu': ...}?",
+        ),
+        (
+            Bundle(custom={"licence": 1}),
+            CLUSTER,
+            "each trial needs 1 licence; this cluster has no resource 'licence'. It has ssd, tpu; use one, "
+            "or declare it where Ray starts: ray start --resources='{\"licence\": 1}'.",
+        ),
+        (
+            Bundle(),
+            [],
+            "this cluster has no machine that is alive. Start Ray on one: ray start --head.",
+        ),
+    ],
+)
+def test_a_bundle_that_never_fits_is_told_with_what_is_short_and_the_mend(bundle, machines, why):
+    assert (fit(bundle, machines).at_once, fit(bundle, machines).why) == (0, why)
+
+
+def test_following_the_mend_makes_the_bundle_fit():
+    refused = fit(Bundle(gpus=3), CLUSTER)
+
+    mended = fit(Bundle(gpus=2), CLUSTER)
+
+    assert "Bundle(gpus=2)" in refused.why
+    assert mended.at_once == 1
+
+
+def test_a_machine_is_read_from_rays_words_without_rays_own_resources():
+    resources = {"CPU": 8.0, "GPU": 1.0, "memory": 2.0**34, "object_store_memory": 1e9, "node:10.0.0.5": 1.0}
+    resources |= {"node:__internal_head__": 1.0, f"CPU_group_0_{'a' * 36}": 1.0, f"bundle_group_{'a' * 36}": 1000.0}
+
+    machine = Machine.declaring("box", resources | {"accelerator_type:H200": 1.0, "tpu": 4.0})
+
+    assert machine == Machine(name="box", cpus=8, gpus=1, memory_gib=16, custom={"tpu": 4, "accelerator_type:H200": 1})

@@ -1,0 +1,77 @@
+"""What every trainable can do, and how a user's own class says it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+Params = dict[str, Any]
+Metrics = Mapping[str, Any]
+
+
+class Trainable(ABC):
+    """A model of any kind, trained one epoch at a time. Subclass it and fill in four methods.
+
+    A new object is made for every trial (and for every time that a trial goes on elsewhere), so nothing
+    of one trial can leak into another, although the process is used again.
+    """
+
+    @abstractmethod
+    def setup(self, params: Params) -> None:
+        """Builds the model; called once, before anything else. Random generators are seeded."""
+
+    @abstractmethod
+    def step(self) -> Metrics | None:
+        """Trains one epoch and returns its metrics as numbers; None when there is nothing left to train."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes all that `load` needs into an empty folder."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Goes on from what `save` wrote; called after `setup`, with the same params or with mutated ones."""
+
+
+class Training(Protocol):
+    """A trial under way, whatever it was made from.
+
+    Attributes:
+        saves: whether it can be taken up again from a folder.
+    """
+
+    saves: bool
+
+    def step(self) -> Metrics | None:
+        """One epoch's metrics, or None at the end."""
+
+    def save(self, folder: Path) -> None:
+        """Writes a checkpoint into an empty folder."""
+
+    def load(self, folder: Path) -> None:
+        """Reads a checkpoint."""
+
+    def close(self) -> None:
+        """Ends whatever still runs."""
+
+
+class ClassTraining:
+    """A user's `Trainable` under way."""
+
+    saves = True
+
+    def __init__(self, trainable: Trainable, params: Params):
+        self._trainable = trainable
+        trainable.setup(params)
+
+    def step(self) -> Metrics | None:
+        return self._trainable.step()
+
+    def save(self, folder: Path) -> None:
+        self._trainable.save(folder)
+
+    def load(self, folder: Path) -> None:
+        self._trainable.load(folder)
+
+    def close(self) -> None:
+        """Nothing runs between two steps."""
