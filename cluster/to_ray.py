@@ -1,7 +1,7 @@
 """The room's door to Ray: bundles in Ray's words, this machine as Ray counts it, and one connection.
 
-A connection joins the Ray that is there, or starts one that listens on loopback only, behind a token.
-What it changed in this process (environment, log level, SIGTERM) is put back when it ends.
+A connection joins the Ray that is there, or starts one that listens on loopback only, behind a token. What
+it changed in this process is put back when it ends.
 """
 
 import logging
@@ -236,12 +236,12 @@ def _refuse_cpus(cpus: int | None, address: str) -> None:
 
 
 def _init(**words: Any) -> Any:
-    """`ray.init`, quietly, and with SIGTERM left to whoever has claimed it before."""
+    """`ray.init`, quietly; SIGTERM stays with whoever had claimed it, or becomes Ray's `sys.exit`."""
     claimed = signal.getsignal(signal.SIGTERM)
     context = ray.init(log_to_driver=False, logging_level=logging.ERROR, **words)
     logging.getLogger("ray").setLevel(logging.WARNING)
-    if callable(claimed):
-        give_sigterm_back(claimed)
+    # Set anew in either case, for Ray's C++ has put a handler before Python's that prints its own stack.
+    give_sigterm_back(claimed if callable(claimed) else signal.getsignal(signal.SIGTERM))
     return context
 
 
