@@ -134,7 +134,9 @@ def table(folder: str, out: Path | None, curves: bool) -> None:
 
         if curves:
             frame = found.curves()
-            print_rows(list(frame.columns), frame.to_dict("records"))
+            print_rows(
+                [str(c) for c in frame], [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+            )
         else:
             print_rows(found.columns(), found.rows())
 

@@ -22,7 +22,7 @@ from orchestrator.plan import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.results import Results
 from orchestrator.study import Study
-from search import Goal, Space, Strategy
+from search import Space
 from search.schedulers import judged_epochs, last_epoch, needs_checkpoints
 from trainables.shipping import pack
 
@@ -34,7 +34,6 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
         ValueError: the study can never run like this; no trial was started.
         BusyError: another driver is at work in the folder.
     """
-    assert isinstance(study.space, Space)
     study.check_budget()
     check_workers(worker_folders())
     packed = pack((study.train, NestedParams(study.space)))
@@ -48,7 +47,6 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
         if not outlook.fits:
             raise ValueError(outlook.why)
         if folder is None:
-            assert study.name is not None
             folder = new_folder(study.storage, study.name)
             stack.enter_context(_lease(folder))
         probe(folder)
@@ -105,9 +103,6 @@ class _Driver:
         from search.to_ray import engines
 
         study = self._study
-        assert isinstance(study.space, Space)
-        assert isinstance(study.strategy, Strategy)
-        assert isinstance(study.goal, Goal)
         terms = Terms(
             space=study.space,
             goal=study.goal,
@@ -148,15 +143,25 @@ class _Driver:
             "metric": terms.goal.metric,
             "mode": terms.goal.mode,
             "judged": terms.judged,
-            "must_save": needs_checkpoints(study.strategy.scheduler),  # type: ignore[union-attr]
+            "must_save": needs_checkpoints(study.strategy.scheduler),
             "last_epoch": terms.last_epoch,
         }
         hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
+        at_once = self._outlook.at_once
         lanes = Lanes(
-            conductor, launch.RayActors(), view.draw, self._outlook.at_once, trial_s=hung_s, stopped=lambda: len(stops)
+            conductor,
+            launch.RayActors(),
+            view.draw,
+            at_once,
+            ahead=2 if study.strategy.sampler.learns else 8,
+            trial_s=hung_s,
+            stopped=lambda: len(stops),
         )
         try:
-            launch.fit(tune_trainable(self._packed, session), placement(study.bundle), lanes, self._outlook.at_once)
+            launch.fit(tune_trainable(self._packed, session), placement(study.bundle), lanes, at_once + 8)
+        except BaseException as error:
+            conductor.close(f"the driver failed: {type(error).__name__}: {error}")
+            raise
         finally:
             conductor.finish()
 

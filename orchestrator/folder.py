@@ -136,6 +136,26 @@ class Lease:
         draft.replace(self._path)
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a driver is at work in a folder, as far as can be told from here."""
+    holder = _holder(folder / "lease.json")
+    if holder.get("host") != socket.gethostname():
+        return bool(holder) and _age(folder / "lease.json") < STALE_S
+    try:
+        lock = os.open(folder / ".lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return _age(folder / "lease.json") < STALE_S
+    finally:
+        os.close(lock)
+    return False
+
+
 def _holder(path: Path) -> dict[str, Any]:
     try:
         holder = json.loads(path.read_text())

@@ -5,7 +5,6 @@ either: an actor is only something that can be asked to keep a checkpoint, or be
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -14,10 +13,11 @@ from orchestrator.conductor import Conductor, Report
 from search.protocol import Go
 
 GRACE_S = 30.0  # for running epochs to end, after an interruption
+LATENCY_S = 0.2  # within which the driver surely answers
 
 
 class HurryError(Exception):
-    """The loop must end now: running epochs took longer than the grace, or the user asked twice."""
+    """Tune's loop is to end now, whatever it still has in its queue."""
 
 
 class Actors(Protocol):
@@ -37,7 +37,9 @@ class Lanes:
         conductor: of the study.
         actors: what can be done to them.
         watch: called often, to redraw what a user sees.
-        at_once: how many trials may be under way; more proposals than that would be made too early.
+        at_once: how many trials run at the same time.
+        ahead: how many more may be proposed before there is room for them. Very short trials need
+            that, or workers wait for the driver; a sampler that learns pays for it with its foresight.
         trial_s: seconds that a trial may go without a report before it counts as hung; None for ever.
         stopped: tells how often the user asked to stop.
     """
@@ -48,11 +50,15 @@ class Lanes:
         actors: Actors,
         watch: Callable[[], None],
         at_once: int,
+        ahead: int = 0,
         trial_s: float | None = None,
         stopped: Callable[[], int] = lambda: 0,
     ):
         self._conductor, self._actors, self._watch = conductor, actors, watch
-        self._at_once, self._trial_s, self._stopped = at_once, trial_s, stopped
+        self._at_once, self._ahead = at_once, ahead
+        self._trial_s, self._stopped = trial_s, stopped
+        self._leg_s = 1.0  # how long a leg takes, smoothed
+        self._began_at: dict[str, float] = {}
         self._trial_of: dict[str, str] = {}
         self._actor_of: dict[str, Any] = {}
         self._heard_at: dict[str, float] = {}
@@ -61,7 +67,7 @@ class Lanes:
 
     def next_leg(self, lane: str) -> dict[str, Any] | None:
         """The config of a Tune trial: one leg as JSON."""
-        if len(self._conductor.running) >= self._at_once + int(os.environ.get("PRE","0")):
+        if len(self._conductor.running) >= self._at_once + self._wanted_ahead():
             return None
         legs = self._conductor.ask(lane, "leg")
         if not legs:
@@ -75,13 +81,17 @@ class Lanes:
         return self._conductor.finished
 
     def began(self, lane: str, actor: Any) -> None:
-        """The lane's actor has taken the leg."""
+        """The lane's actor has taken the leg; one that comes after the study has closed is not wanted any more."""
+        if self._conductor.closing is not None:
+            return
         self._actor_of[lane] = actor
-        self._heard_at[lane] = time.monotonic()
+        self._heard_at[lane] = self._began_at[lane] = time.monotonic()
         self._conductor.begin(self._trial_of[lane])
 
     def heard(self, lane: str, result: Mapping[str, Any]) -> bool:
         """Takes in a batch of reports; the answer says whether the leg goes on."""
+        if lane not in self._actor_of:
+            return False
         [said] = result["said"]
         trial = self._trial_of[lane]
         self._heard_at[lane] = time.monotonic()
@@ -89,14 +99,16 @@ class Lanes:
             self._conductor.note(text)
         reports = [Report(trial, row["epoch"], row["metrics"], row["seconds"]) for row in said["reports"]]
         decision = self._conductor.tell(lane, reports).get(trial, Go())
-        for epoch in said["saved"][-1:]:
-            self._conductor.saved(trial, epoch)
+        saved = max(said["saved"], default=0)
+        over = self._conductor.record.trials[trial].over
+        if self._conductor.closing is not None and said["end"] is None and not over:
+            saved = self._actors.keep(actor=self._actor_of[lane])
+        if saved:
+            self._conductor.saved(trial, saved)
         if said["end"] is not None:
             self._ended(trial, said["end"])
-        elif isinstance(decision, Go) and not self._conductor.record.trials[trial].over:
+        elif isinstance(decision, Go) and not over:
             return True
-        elif self._conductor.closing is not None and not self._conductor.record.trials[trial].over:
-            self._keep(lane, trial)
         self._forget(lane)
         return False
 
@@ -114,7 +126,7 @@ class Lanes:
         """Looks around between two events of Tune's loop.
 
         Raises:
-            HurryError: the user asked twice, or the grace after an interruption is over.
+            HurryError: the study has closed and nothing runs any more, or what runs is not waited for.
         """
         if self._stopped() >= 1:
             self._conductor.close("interrupted")
@@ -125,7 +137,7 @@ class Lanes:
             return
         now = time.monotonic()
         self._closed_at = self._closed_at or now
-        if self._stopped() >= 2 or (self._heard_at and now - self._closed_at > GRACE_S):
+        if self._stopped() >= 2 or not self._actor_of or now - self._closed_at > GRACE_S:
             raise HurryError(self._conductor.closing)
 
     def _ended(self, trial: str, end: Mapping[str, Any]) -> None:
@@ -133,11 +145,6 @@ class Lanes:
             self._conductor.lose(trial, end["reason"])
         else:
             self._conductor.end(trial, end["status"], end["reason"], end["traceback"])
-
-    def _keep(self, lane: str, trial: str) -> None:
-        epoch = self._actors.keep(self._actor_of[lane])
-        if epoch:
-            self._conductor.saved(trial, epoch)
 
     def _end_hung(self) -> None:
         if self._trial_s is None:
@@ -148,7 +155,13 @@ class Lanes:
                 self._hung.add(lane)
                 self._actors.kill(self._actor_of[lane])
 
+    def _wanted_ahead(self) -> int:
+        """Enough legs in waiting to cover the driver's own latency."""
+        return min(self._ahead, int(LATENCY_S / self._leg_s))
+
     def _forget(self, lane: str) -> None:
+        if lane in self._began_at:
+            self._leg_s = 0.8 * self._leg_s + 0.2 * max(time.monotonic() - self._began_at.pop(lane), 1e-3)
         self._heard_at.pop(lane, None)
         self._actor_of.pop(lane, None)
 

@@ -20,7 +20,6 @@ from orchestrator.plan import Plan
 from orchestrator.record import BAD, Record, TrialRecord
 from orchestrator.results import Results
 from orchestrator.study import Study
-from search import Space
 from search.space import shown_params
 
 ROWS = 12
@@ -59,16 +58,22 @@ class Progress:
                 self._drawn_at = now
                 self._live.update(Group(table(record), self._line()), refresh=True)
             return
+        if self._console.quiet or not (last or now - self._drawn_at >= 1.0):
+            return
         best = record.best()
         news = best is not None and best.over and best.id != self._best
-        if last or (now - self._drawn_at >= LINE_S) or (news and now - self._drawn_at >= 1.0):
+        if last or now - self._drawn_at >= LINE_S or news:
             self._drawn_at, self._best = now, best.id if best else None
-            self._console.print(self._line())
+            self._console.print(self._line(), soft_wrap=True)
 
     def _line(self) -> Text:
         record, terms = self._conductor.record, self._conductor.terms
         of = f"/{terms.trials}" if terms.trials is not None else ""
-        words = [f"{record.over}{of} trials over", f"{len(self._conductor.running)} running", _clock(record.elapsed_s)]
+        words = [
+            f"{record.over}{of} trials over",
+            f"{record.counts().get('running', 0)} running",
+            _clock(record.elapsed_s),
+        ]
         best = record.best()
         if best is not None and best.best is not None:
             words.append(f"best {record.goal.metric} {number(best.best)} ({best.id}, epoch {best.best_epoch})")
@@ -79,7 +84,6 @@ class Progress:
 
 def header(study: Study, folder: Path, outlook: Plan) -> Table:
     """Space, strategy, budget, bundle, and where the results go."""
-    assert isinstance(study.space, Space)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")

@@ -28,7 +28,6 @@ def save(study: "Study", folder: Path) -> None:
 
 def document(study: "Study") -> dict[str, Any]:
     """The study in the words of a study file, and under `ran` what it ran with."""
-    assert isinstance(study.space, Space)
     budget = {k: getattr(study.budget, k) for k in ("trials", "hours", "trial_minutes")}
     return {
         "name": study.name,

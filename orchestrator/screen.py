@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.folder import is_held
 from orchestrator.results import Results
 
 
@@ -51,15 +52,9 @@ def _row(folder: Path) -> dict[str, Any]:
     began = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.started["at"])) if record.started else ""
     return {
         "study": folder.name,
-        "state": record.outcome or _unfinished(folder),
+        "state": record.outcome or ("running" if is_held(folder) else "killed"),
         "trials": len(record.trials),
         "best": best.best if best else None,
         "goal": str(record.goal),
         "began": began,
     }
-
-
-def _unfinished(folder: Path) -> str:
-    """A study without an end is being written, or its driver was killed."""
-    beat = folder / "lease.json"
-    return "running" if beat.exists() and time.time() - beat.stat().st_mtime < 30 else "killed"

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.results import Results
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Study:
     """All that decides a result. Checked when it is made; nothing runs before `run`.
 
@@ -40,30 +40,48 @@ class Study:
     """
 
     train: Callable[..., Any] | type
-    space: Space | Mapping[str, Any]
-    goal: Goal | str
-    strategy: Strategy | Sampler
-    bundle: Bundle = field(default_factory=Bundle)
-    budget: Budget = field(default_factory=Budget)
-    name: str | None = None
-    seed: int = 0
-    storage: str | Path = "runs"
-    retries: int = 2
-    start: Iterable[Mapping[str, Any]] = ()
+    space: Space
+    goal: Goal
+    strategy: Strategy
+    bundle: Bundle
+    budget: Budget
+    name: str
+    seed: int
+    storage: str | Path
+    retries: int
+    start: tuple[dict[str, Any], ...]
 
-    def __post_init__(self) -> None:
-        settle: Callable[[str, Any], None] = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
-        kind_of(self.train)
-        space = self.space if isinstance(self.space, Space) else Space(self.space)
-        settle("space", space)
-        settle("goal", Goal.parse(self.goal))
-        settle("strategy", strategy_of(self.strategy))
-        settle("name", check_name(self.name or getattr(self.train, "__name__", "study").strip("<>")))
-        settle("start", tuple(space.check(point) for point in self.start))
-        for key, least in (("seed", 0), ("retries", 0)):
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{key} is {value!r}. Give a whole number of {least} or more: {key}={least}")
+    def __init__(
+        self,
+        train: Callable[..., Any] | type,
+        space: Space | Mapping[str, Any],
+        goal: Goal | str,
+        strategy: Strategy | Sampler,
+        bundle: Bundle | None = None,
+        budget: Budget | None = None,
+        name: str | None = None,
+        seed: int = 0,
+        storage: str | Path = "runs",
+        retries: int = 2,
+        start: Iterable[Mapping[str, Any]] = (),
+    ):
+        kind_of(train)
+        tree = space if isinstance(space, Space) else Space(space)
+        settled = {
+            "train": train,
+            "space": tree,
+            "goal": Goal.parse(goal),
+            "strategy": strategy_of(strategy),
+            "bundle": bundle or Bundle(),
+            "budget": budget or Budget(),
+            "name": check_name(name or getattr(train, "__name__", "study").strip("<>")),
+            "seed": _count("seed", seed),
+            "storage": storage,
+            "retries": _count("retries", retries),
+            "start": tuple(tree.check(point) for point in start),
+        }
+        for key, value in settled.items():
+            object.__setattr__(self, key, value)
         self._check_strategy()
 
     def plan(self, trials: int | None = None, hours: float | str | None = None, address: str | None = None) -> "Plan":
@@ -138,8 +156,7 @@ class Study:
         from search.engines.lattice import grid_size
         from search.samplers import Grid
 
-        assert isinstance(self.strategy, Strategy) and isinstance(self.space, Space)  # noqa: PT018
-        changes = {"trials": trials, "hours": hours}
+        changes: dict[str, Any] = {"trials": trials, "hours": hours}
         budget = dataclasses.replace(self.budget, **{k: v for k, v in changes.items() if v is not None})
         sampler = self.strategy.sampler
         size = grid_size(self.space, sampler.points) if isinstance(sampler, Grid) else None
@@ -153,25 +170,30 @@ class Study:
         """Raises ValueError where nothing would ever end the study, or a population does not fit it."""
         if self.budget.trials is None and self.budget.hours is None:
             raise ValueError(f"nothing ends the study {self.name}. Say how many trials or how long: run(trials=64)")
-        population = getattr(self.strategy.scheduler, "population", None)  # type: ignore[union-attr]
+        population = getattr(self.strategy.scheduler, "population", None)
         if population is not None and self.budget.trials is not None and population != self.budget.trials:
             raise ValueError(
                 f"a population of {population} and a budget of {self.budget.trials} trials disagree. "
                 f"Set trials={population}, or leave population out."
             )
-        if self.strategy.scheduler.mutates and self.budget.trials == 1:  # type: ignore[union-attr]
+        if self.strategy.scheduler.mutates and self.budget.trials == 1:
             raise ValueError("a population of 1 has nobody to copy. Set trials=4 or more.")
 
     def _check_strategy(self) -> None:
-        assert isinstance(self.strategy, Strategy)
         scheduler = self.strategy.scheduler
         if needs_checkpoints(scheduler) and not can_save(self.train):
             raise ValueError(
                 f"{scheduler} takes trials up again from checkpoints; {self.train.__name__}() has none. "
-                f"Derive a class from Trainable or TorchTrainable, or use {self.strategy.sampler} + ASHA(max_epochs=27)."
+                f"Derive a class from Trainable, or use {self.strategy.sampler} + ASHA(max_epochs=27)."
             )
         if last_epoch(scheduler) is None and not ends_by_itself(self.train):
             raise ValueError(
                 f"{self.train.__name__} trains until it is told to stop, and {self.strategy} never does. "
                 f"Say how long: {self.strategy.sampler} + FullLength(epochs=27)."
             )
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} is {value!r}. Give a whole number of 0 or more: {name}=0")
+    return value

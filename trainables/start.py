@@ -35,7 +35,7 @@ def kind_of(source: Any) -> str:
     """`function`, `class` or `torch`; raises TypeError for anything else."""
     if inspect.isclass(source):
         if inspect.isabstract(source):
-            lacking = ", ".join(sorted(source.__abstractmethods__))
+            lacking = ", ".join(sorted(getattr(source, "__abstractmethods__", ())))
             raise TypeError(f"{source.__name__} lacks the methods {lacking}. Define them in the class.")
         if issubclass(source, Trainable):
             return "class"
