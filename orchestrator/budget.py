@@ -50,7 +50,7 @@ def _hours(name: str, value: object, per_hour: float) -> float | None:
     number = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value)
-    elif isinstance(value, str) and (match := re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", value.lower())):
+    elif isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*", value.lower())):
         amount, unit = match.groups()
         if unit in _UNITS_H or unit == "":
             number = float(amount) * (_UNITS_H[unit] * per_hour if unit else 1.0)

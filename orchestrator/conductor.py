@@ -16,6 +16,7 @@ from orchestrator.health import diagnosis
 from orchestrator.ledger import Event
 from orchestrator.record import BAD, Record, TrialRecord
 from search import Goal, Space
+from search.engines.draws import draw
 from search.protocol import Decision, Exploit, Go, Pause, SamplerEngine, SchedulerEngine, Score, Stop
 from search.space import Flat
 
@@ -91,7 +92,7 @@ class Conductor:
         self._answers: dict[str, tuple[str, list[Leg]]] = {}
         self._verdicts: dict[str, Decision] = {}
         self._batch: list[Score] = []
-        self._exhausted = False
+        self._exhausted = self._sampler_broke = False
         self.closing: str | None = None
         self.broken: str | None = None
 
@@ -243,7 +244,7 @@ class Conductor:
         if number <= len(self.terms.start):
             params: Flat | None = self.terms.start[number - 1]
         else:
-            params = self._sampler.propose(number)
+            params = self._proposed(number)
         if params is None:
             self._exhausted = True
             return None
@@ -251,6 +252,17 @@ class Conductor:
         coded = self.terms.space.encode(params)
         self._emit("trial_proposed", trial=trial, number=number, params=coded, seed=_seed(self.terms.seed, number))
         return trial
+
+    def _proposed(self, number: int) -> Flat | None:
+        """The sampler's params; random ones, and one note, where it raises or leaves the space."""
+        try:
+            params = self._sampler.propose(number)
+            return None if params is None else self.terms.space.check(params)
+        except Exception as error:  # noqa: BLE001 - a broken sampler costs its foresight, not the study
+            if not self._sampler_broke:
+                self.note(f"the sampler failed ({type(error).__name__}: {error}); random params stand in for it.")
+            self._sampler_broke = True
+            return draw(self.terms.space, self.terms.seed, number)
 
     def _leg(self, trial: TrialRecord) -> Leg:
         return {

@@ -9,6 +9,7 @@ between hosts that share a folder, a heartbeat does.
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -46,20 +47,17 @@ def new_folder(storage: str | os.PathLike[str], name: str) -> Path:
     """
     root = resolve(storage)
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    for attempt in range(1, 1000):
-        folder = root / (f"{name}-{stamp}" if attempt == 1 else f"{name}-{stamp}-{attempt}")
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise ValueError(
-                f"storage {root} cannot be written ({error.strerror}). Choose another: storage: ~/runs"
-            ) from None
-        probe(folder)
-        return folder
-    raise ValueError(f"{root} holds a thousand studies called {name}-{stamp}. Choose another name.")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for attempt in itertools.count(1):
+            folder = root / (f"{name}-{stamp}" if attempt == 1 else f"{name}-{stamp}-{attempt}")
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+                break
+    except OSError as error:
+        raise ValueError(f"storage {root} cannot be written ({error.strerror}). Choose: storage: ~/runs") from None
+    probe(folder)
+    return folder
 
 
 def resolve(storage: str | os.PathLike[str]) -> Path:

@@ -140,7 +140,7 @@ def print_summary(results: Results) -> None:
             )
         )  # fmt: skip
         console.print(Text("     " + "  ".join(f"{name}={number(value)}" for name, value in best.params.items())))
-    for line in [*_saved(record), *_failures(record), *(f"note: {p}" for p in results.problems)]:
+    for line in [*_saved(record), *_failures(record), *(f"note: {p}" for p in [*results.problems, *record.notes])]:
         console.print(Text(line))
     if record.outcome != "done":
         console.print(Text(f"{record.outcome}: {record.ended}", style="yellow"))

@@ -55,7 +55,10 @@ def parse_text(text: str, name: str = "study.yaml", settings: Iterable[str] = ()
     set_keys = [_set(data, setting) for setting in settings]
 
     def place(path: tuple[Any, ...]) -> str:
-        return "--set" if any(path[: len(key)] == key for key in set_keys) else f"{name}:{document.line(path)}"
+        for key in set_keys:
+            if path[: len(key)] == key or (key[: len(path)] == path and path not in document.lines):
+                return "--set"
+        return f"{name}:{document.line(path)}"
 
     data.pop("ran", None)  # in study.yaml: what it ran with
     try:

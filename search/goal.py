@@ -30,8 +30,8 @@ class Goal:
     def __post_init__(self) -> None:
         if self.mode not in ("min", "max"):
             raise ValueError(f"a goal's mode is {self.mode!r}. {did_you_mean(str(self.mode), ['min', 'max'])}")
-        if not isinstance(self.metric, str) or not self.metric:
-            raise ValueError(f"a goal's metric is {self.metric!r}. Name what the trial reports: 'min loss'.")
+        if not isinstance(self.metric, str) or len(self.metric.split()) != 1 or self.metric != self.metric.strip():
+            raise ValueError(f"a goal's metric is {self.metric!r}. Name by one word what trials report: 'min loss'.")
 
     @staticmethod
     def parse(text: "str | Goal") -> "Goal":
@@ -56,10 +56,10 @@ class Goal:
         return value if self.mode == "min" else -value
 
     def better(self, value: float, than: float | None) -> bool:
-        """Whether a finite `value` beats `than`; anything finite beats nothing."""
+        """Whether a finite `value` beats `than`; anything finite beats nothing and what is not finite."""
         if not math.isfinite(value):
             return False
-        return than is None or self.loss(value) < self.loss(than)
+        return than is None or not math.isfinite(than) or self.loss(value) < self.loss(than)
 
     def __str__(self) -> str:
         return f"{self.mode} {self.metric}"

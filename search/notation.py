@@ -6,6 +6,8 @@ stranger can do no more than name our values.
 
 import ast
 import inspect
+import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,16 +35,26 @@ def parse(text: str, names: Names) -> Any:
     >>> parse("choice(sgd={'momentum': uniform(0, 0.99)}, adam={})", DOMAINS).options
     ('sgd', 'adam')
     """
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} ({type(text).__name__}) is no text. {_example(names)}")
     if len(text) > LONGEST:
         raise ValueError(
             f"a value of {len(text)} characters was given. Keep it under {LONGEST}, or write it in Python."
         )
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        return _read(tree, names, text.strip())
-    except (SyntaxError, RecursionError, MemoryError) as error:
+        return _read(_tree(text.strip(), names), names, text.strip())
+    except (RecursionError, MemoryError):
+        raise ValueError(f"{_cut(text)} is nested too deeply. {_example(names)}") from None
+
+
+def _tree(text: str, names: Names) -> ast.expr:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python's compiler, about text that is no code
+            return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError) as error:  # ValueError: a null byte, half a surrogate pair
         where = f" at column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
-        raise ValueError(f"{text!r} cannot be read{where}. {_example(names)}") from None
+        raise ValueError(f"{_cut(text)} cannot be read{where}. {_example(names)}") from None
 
 
 def _read(node: ast.expr, names: Names, text: str) -> Any:
@@ -53,29 +65,53 @@ def _read(node: ast.expr, names: Names, text: str) -> Any:
             number, bool
         ):
             return -number
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Name(id="inf")):
+            return -math.inf
+        case ast.Name(id="inf" | "nan" as name):
+            return float(name)
         case ast.List(elts=items):
             return [_read(item, names, text) for item in items]
         case ast.Tuple(elts=items):
             return tuple(_read(item, names, text) for item in items)
         case ast.Dict(keys=keys, values=values) if all(key is not None for key in keys):
-            return {_read(k, names, text): _read(v, names, text) for k, v in zip(keys, values, strict=True)}  # type: ignore[arg-type]
+            words = [_key(key, names, text) for key in keys]
+            _refuse_twice(words, text)
+            return dict(zip(words, (_read(value, names, text) for value in values), strict=True))
         case ast.Name(id=name):
             return _call(name, [], {}, names)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if all(k.arg for k in keywords):
+            _refuse_twice([k.arg for k in keywords], text)
             given = {str(k.arg): _read(k.value, names, text) for k in keywords}
             return _call(name, [_read(a, names, text) for a in args], given, names)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _join(_read(left, names, text), _read(right, names, text))
     piece = ast.get_source_segment(text, node) or text
-    raise ValueError(f"{piece!r} in {text!r} is no value of ours. {_example(names)}")
+    raise ValueError(f"{_cut(piece)} in {_cut(text)} is no value of ours. {_example(names)}")
+
+
+def _key(node: ast.expr | None, names: Names, text: str) -> Any:
+    assert node is not None
+    key = _read(node, names, text)
+    try:
+        hash(key)
+    except TypeError:
+        raise ValueError(f"{key!r} in {_cut(text)} cannot be a name. Write {{'momentum': uniform(0, 0.99)}}.") from None
+    return key
+
+
+def _refuse_twice(words: list[Any], text: str) -> None:
+    for word in words:
+        if words.count(word) > 1:
+            raise ValueError(f"{word!r} is given twice in {_cut(text)}. Keep one of the two.")
 
 
 def _join(left: Any, right: Any) -> Any:
     if isinstance(left, Sampler | Scheduler):
-        return left + right
-    raise ValueError(
-        f"{left!r} + {right!r} cannot be added. Add a sampler and a scheduler: TPE() + ASHA(max_epochs=27)."
-    )
+        try:
+            return left + right
+        except TypeError as error:  # in Python it is one; in a study file it is a wrong value
+            raise ValueError(str(error)) from None
+    raise ValueError(f"{left} + {right} cannot be added. Add a sampler and a scheduler: TPE() + ASHA(max_epochs=27).")
 
 
 def _call(name: str, args: list[Any], keywords: dict[str, Any], names: Names) -> Any:
@@ -103,3 +139,7 @@ def _example(names: Names) -> str:
     if "ASHA" in names:
         return "Write a sampler and a scheduler: TPE() + ASHA(max_epochs=27)."
     return f"Write one of: {', '.join(names)}."
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= 200 else text[:199] + "…")

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from search.number import is_number, is_whole
 from search.spelling import did_you_mean
 from search.strategy import Sampler
 
 TPE_ENGINES = ("hyperopt",)
+MOST_POINTS = 2**53  # beyond it, floats no longer tell them apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,8 @@ class Grid(Sampler):
     points: int | None = None
 
     def __post_init__(self) -> None:
-        if self.points is not None and (not isinstance(self.points, int) or self.points < 1):
-            raise ValueError(f"Grid(points={self.points!r}) has no values. Set points=2 or more.")
+        if self.points is not None and (not is_whole(self.points, 1) or self.points > MOST_POINTS):
+            raise ValueError(f"Grid(points={self.points!r}) is no number of values. Set Grid(points=5).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ class TPE(Sampler):
     def __post_init__(self) -> None:
         if self.engine not in TPE_ENGINES:
             raise ValueError(f"TPE(engine={self.engine!r}) is unknown. {did_you_mean(str(self.engine), TPE_ENGINES)}")
-        if self.startup < 1 or self.candidates < 1 or not 0 < self.gamma < 100:
-            raise ValueError(
-                f"TPE(startup={self.startup}, gamma={self.gamma}, candidates={self.candidates}) is out of range. "
-                f"Set startup and candidates to 1 or more and gamma above 0."
-            )
+        for name in ("startup", "candidates"):
+            if not is_whole(getattr(self, name), 1):
+                raise ValueError(f"TPE({name}={getattr(self, name)!r}) is no whole number of 1 or more. Set {name}=24.")
+        if not is_number(self.gamma) or not 0 < self.gamma < 100:
+            raise ValueError(f"TPE(gamma={self.gamma!r}) is no number between 0 and 100. Set gamma=1.")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from search.number import is_number, is_whole
 from search.strategy import FullLength, Scheduler
 
 __all__ = ["ASHA", "PBT", "FullLength"]
@@ -31,13 +32,15 @@ class ASHA(Scheduler):
 
     def __post_init__(self) -> None:
         _check_epochs("ASHA", self.max_epochs)
-        if not isinstance(self.grace_epochs, int) or not 1 <= self.grace_epochs <= self.max_epochs:
+        if not is_whole(self.grace_epochs, 1) or self.grace_epochs > self.max_epochs:
             raise ValueError(
-                f"ASHA(max_epochs={self.max_epochs}, grace_epochs={self.grace_epochs}) leaves no rung. "
+                f"ASHA(max_epochs={self.max_epochs}, grace_epochs={self.grace_epochs!r}) leaves no rung. "
                 f"Set grace_epochs between 1 and {self.max_epochs}."
             )
-        if not isinstance(self.keep_1_in, int) or self.keep_1_in < 2:
-            raise ValueError(f"ASHA(keep_1_in={self.keep_1_in}) stops nothing. Set keep_1_in=2 or more.")
+        if not is_whole(self.keep_1_in, 2):
+            raise ValueError(
+                f"ASHA(keep_1_in={self.keep_1_in!r}) is no whole number of 2 or more. Set keep_1_in=3 to keep a third."
+            )
 
     def rungs(self) -> list[int]:
         """The epochs at which trials are compared, the last epoch left out.
@@ -79,19 +82,23 @@ class PBT(Scheduler):
 
     def __post_init__(self) -> None:
         _check_epochs("PBT", self.max_epochs)
-        if not isinstance(self.every, int) or not 1 <= self.every < self.max_epochs:
+        if not is_whole(self.every, 1) or self.every >= self.max_epochs:
             raise ValueError(
-                f"PBT(max_epochs={self.max_epochs}, every={self.every}) never judges a member. "
+                f"PBT(max_epochs={self.max_epochs}, every={self.every!r}) never judges a member. "
                 f"Set every between 1 and {self.max_epochs - 1}."
             )
-        if self.population is not None and self.population < 2:
-            raise ValueError(f"PBT(population={self.population}) has nobody to copy. Set population=4 or more.")
-        if not 0 < self.quantile <= 0.5 or not 0 <= self.resample <= 1:
+        if self.population is not None and not is_whole(self.population, 2):
+            raise ValueError(f"PBT(population={self.population!r}) has nobody to copy. Set population=4 or more.")
+        if not is_number(self.quantile) or not 0 < self.quantile <= 0.5:
             raise ValueError(
-                f"PBT(quantile={self.quantile}, resample={self.resample}) is out of range. "
-                f"Set 0 < quantile <= 0.5 and 0 <= resample <= 1."
+                f"PBT(quantile={self.quantile!r}) is no share to replace. Set quantile above 0, up to 0.5."
             )
-        names = (self.mutate,) if isinstance(self.mutate, str) else tuple(self.mutate)
+        if not is_number(self.resample) or not 0 <= self.resample <= 1:
+            raise ValueError(f"PBT(resample={self.resample!r}) is no chance. Set resample between 0 and 1.")
+        names = (self.mutate,) if isinstance(self.mutate, str) else self.mutate
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"PBT(mutate={self.mutate!r}) names no params. Name them: mutate=('lr',).")
+        names = tuple(dict.fromkeys(names))
         object.__setattr__(self, "mutate", names)
 
 
@@ -121,5 +128,5 @@ def judged_epochs(scheduler: Scheduler) -> Sequence[int]:
 
 
 def _check_epochs(name: str, epochs: object) -> None:
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 2:
-        raise ValueError(f"{name}(max_epochs={epochs!r}) has nothing to judge. Set max_epochs=2 or more.")
+    if not is_whole(epochs, 2):
+        raise ValueError(f"{name}(max_epochs={epochs!r}) is no whole number of 2 or more. Set max_epochs=27.")

@@ -8,16 +8,16 @@ given: `{"lr": 0.01, "optimizer": {"sgd": {"momentum": 0.9}}}`; an option with p
 comes as `{option: its parameters}`, a plain option as itself.
 """
 
-import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from search.domains import Choice, Float, Int
+from search.points import Flat, flatten, is_json, nest, shown, shown_params
 from search.spelling import did_you_mean
 
-Flat = dict[str, Any]
+__all__ = ["Flat", "Leaf", "Space", "shown_params"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Leaf:
     @property
     def label(self) -> str:
         """A name that no other leaf has, not even one of another branch."""
-        return "/".join([self.name, *(f"{parent}:{place}" for parent, place in self.condition)])
+        return str((self.name, *self.condition))
 
 
 class Space(Mapping[str, "Float | Int | Choice | Space"]):
@@ -46,11 +46,14 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
     Args:
         params: name to domain; a list is a choice among its items, a mapping is a group.
 
+    Attributes:
+        leaves: all parameters, parents before what hangs on them.
+
     Raises:
         ValueError: an empty space, a value that is no domain, a clash such as `a.b` beside `a: {b}`.
     """
 
-    __slots__ = ("_params", "leaves")
+    __slots__ = ("_params", "_parents", "_with_branches", "leaves")
 
     def __init__(self, params: Mapping[str, Any]):
         if not isinstance(params, Mapping):
@@ -58,11 +61,20 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
                 f"the space is {params!r} ({type(params).__name__}). Give names and domains: "
                 "{'lr': loguniform(1e-5, 1e-1)}."
             )
-        self._params = {name: _domain(name, value) for name, value in params.items()}
+        try:
+            self._params = {name: _domain(name, value) for name, value in params.items()}
+        except RecursionError:
+            raise ValueError("the space is nested without end: it holds itself. Write out its groups.") from None
         self.leaves: tuple[Leaf, ...] = tuple(_leaves(self._params, "", ()))
-        _refuse_clashes(self.leaves)
+        _refuse_clashes(self.leaves, set(_groups(self._params, "")))
         if not self.leaves:
             raise ValueError("the space is empty. Name something to search: {'lr': loguniform(1e-5, 1e-1)}.")
+        places = {(leaf.name, leaf.condition): i for i, leaf in enumerate(self.leaves)}
+        self._parents = tuple(
+            (places[leaf.condition[-1][0], leaf.condition[:-1]], leaf.condition[-1][1]) if leaf.condition else None
+            for leaf in self.leaves
+        )
+        self._with_branches = {parent[0] for parent in self._parents if parent is not None}
 
     def __getitem__(self, name: str) -> "Float | Int | Choice | Space":
         return self._params[name]
@@ -74,7 +86,13 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
         return len(self._params)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Space) and self._params == other._params
+        """Whether both draw the same points, which needs the same order too."""
+        if isinstance(other, dict):
+            try:
+                other = Space(other)
+            except ValueError:
+                return False
+        return isinstance(other, Space) and list(self._params.items()) == list(other._params.items())
 
     def __hash__(self) -> int:
         return hash(tuple(self._params))
@@ -85,94 +103,101 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
     def __str__(self) -> str:
         return "{" + ", ".join(f"{name!r}: {domain}" for name, domain in self.items()) + "}"
 
+    def walk(self, point: Mapping[str, Any]) -> Iterator[tuple[int, Leaf]]:
+        """The leaves that exist in `point` with their places in `leaves`.
+
+        A parent's option is looked up only after the parent was handed out, so that a caller can fill
+        `point` on the way.
+        """
+        chosen: dict[int, int] = {}
+        for i, (leaf, parent) in enumerate(zip(self.leaves, self._parents, strict=True)):
+            if parent is not None and chosen.get(parent[0]) != parent[1]:
+                continue
+            yield i, leaf
+            if i in self._with_branches and leaf.name in point:
+                assert isinstance(leaf.domain, Choice)
+                chosen[i] = leaf.domain.index(point[leaf.name])
+
     def sample(self, rng: random.Random) -> Flat:
         """One flat point, drawn with `rng`; each leaf costs one number whether it is active or not."""
+        shares = [rng.random() for _ in self.leaves]
         point: Flat = {}
-        for leaf in self.leaves:  # parents come first
-            u = rng.random()
-            if self.active(leaf, point):
-                point[leaf.name] = leaf.domain.at(u)
+        for i, leaf in self.walk(point):
+            point[leaf.name] = leaf.domain.at(shares[i])
         return point
-
-    def active(self, leaf: Leaf, point: Mapping[str, Any]) -> bool:
-        """Whether `leaf` exists, given the parents' options in `point`."""
-        return all(
-            parent in point and self._choice(parent, point).index(point[parent]) == place
-            for parent, place in leaf.condition
-        )
 
     def active_leaves(self, point: Mapping[str, Any]) -> list[Leaf]:
         """The leaves that exist in `point`, in the tree's order."""
-        return [leaf for leaf in self.leaves if self.active(leaf, point)]
+        return [leaf for _, leaf in self.walk(point)]
 
     def check(self, point: Mapping[str, Any]) -> Flat:
         """`point` (flat or nested) as a flat point; raises ValueError where it is not of this space."""
-        flat = self.flatten(point)
-        leaves = {leaf.name: leaf for leaf in self.active_leaves(flat)}
-        for name, value in flat.items():
-            if name not in leaves:
-                raise ValueError(f"{name}={value!r} is no parameter of this point. {did_you_mean(name, leaves)}")
-            if not leaves[name].domain.holds(value):
-                raise ValueError(f"{name}={value!r} lies outside {leaves[name].domain}. Choose a value inside.")
-        missing = [name for name in leaves if name not in flat]
+        flat, checked, missing = self.flatten(point), Flat(), []
+        for _, leaf in self.walk(checked):
+            if leaf.name not in flat:
+                missing.append(leaf.name)
+            elif not leaf.domain.holds(flat[leaf.name]):
+                raise ValueError(f"{leaf.name}={flat[leaf.name]!r} lies outside {leaf.domain}. Choose a value inside.")
+            else:
+                checked[leaf.name] = _settled(leaf.domain, flat[leaf.name])
+        for name in flat:
+            if name not in checked:
+                hint = did_you_mean(str(name), [*checked, *missing])
+                raise ValueError(f"{name}={flat[name]!r} is no parameter of this point. {hint}")
         if missing:
             raise ValueError(f"the point {flat!r} lacks {', '.join(missing)}. Give every active parameter a value.")
-        return flat
+        return checked
 
     def flatten(self, nested: Mapping[str, Any]) -> Flat:
         """The flat form of a nested point; a flat point comes back as it is."""
+        if not isinstance(nested, Mapping):
+            raise ValueError(f"the point is {nested!r}. Give a value for each name: {{{self.leaves[0].name!r}: ...}}.")
         flat: Flat = {}
-        _flatten(self._params, nested, "", flat)
-        flat.update({name: value for name, value in nested.items() if name not in self._params})
+        flatten(self._params, nested, "", flat)
+        for name, value in nested.items():
+            if name in flat and name not in self._params:
+                raise ValueError(f"{name}={value!r} is given twice, alone and in a group. Keep one of the two.")
+            if name not in self._params:
+                flat[name] = value
         return flat
 
     def nest(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         """What a trainable is given: groups as dicts, an option with parameters as `{option: parameters}`."""
-        return _nest(self._params, flat, "")
+        return nest(self._params, flat, "")
 
     def encode(self, flat: Mapping[str, Any]) -> dict[str, Any]:
-        """`flat` as JSON: numbers and short names as they are, any other option as its place."""
+        """`flat` as JSON: numbers and short texts as they are, any other option as its place."""
         coded: dict[str, Any] = {}
-        for leaf in self.active_leaves(flat):
+        for _, leaf in self.walk(flat):
             value = flat[leaf.name]
-            if isinstance(leaf.domain, Choice) and not isinstance(value, str | int | float | bool | None):
-                coded[leaf.name] = {"option": leaf.domain.index(value), "shown": _shown(value)}
-            elif isinstance(leaf.domain, Float):
-                coded[leaf.name] = float(value)
+            if not isinstance(leaf.domain, Choice):
+                coded[leaf.name] = float(value) if isinstance(leaf.domain, Float) else int(value)
+            elif is_json(value):
+                coded[leaf.name] = value
             else:
-                coded[leaf.name] = int(value) if isinstance(leaf.domain, Int) else value
+                coded[leaf.name] = {"option": leaf.domain.index(value), "shown": shown(value)}
         return coded
 
     def decode(self, coded: Mapping[str, Any]) -> Flat:
         """The flat point that `encode` wrote."""
         flat: Flat = {}
-        for leaf in self.leaves:
-            if leaf.name in coded and self.active(leaf, flat):
+        for _, leaf in self.walk(flat):
+            if leaf.name in coded:
                 value = coded[leaf.name]
                 if isinstance(leaf.domain, Choice) and isinstance(value, Mapping):
                     value = leaf.domain.options[value["option"]]
                 flat[leaf.name] = value
         return flat
 
-    def _choice(self, name: str, point: Mapping[str, Any]) -> Choice:
-        candidates = [leaf for leaf in self.leaves if leaf.name == name and isinstance(leaf.domain, Choice)]
-        live = candidates if len(candidates) == 1 else [leaf for leaf in candidates if self.active(leaf, point)]
-        assert isinstance(live[0].domain, Choice)
-        return live[0].domain
-
-
-def shown_params(coded: Mapping[str, Any]) -> dict[str, Any]:
-    """Encoded params as a table shows them: an option kept by place appears as its text."""
-    return {k: v["shown"] if isinstance(v, Mapping) else v for k, v in coded.items()}
-
 
 def _domain(name: object, value: Any) -> "Float | Int | Choice | Space":
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"a parameter is named {name!r} ({type(name).__name__}). Name it by a word: 'lr'.")
     match value:
-        case Float() | Int() | Choice():
-            return value
-        case Space():
+        case Choice(options=options, spaces=spaces):
+            raw = any(space and not isinstance(space, Space) for space in spaces)
+            return Choice(options, tuple(Space(space) if space else space for space in spaces)) if raw else value
+        case Float() | Int() | Space():
             return value
         case list() | tuple():
             return Choice(tuple(value))
@@ -193,25 +218,35 @@ def _leaves(params: Mapping[str, Any], prefix: str, condition: tuple[tuple[str, 
     for name, domain in params.items():
         path = f"{prefix}{name}"
         if isinstance(domain, Space):
-            yield from _leaves(domain._params, f"{path}.", condition)
+            yield from _leaves(domain, f"{path}.", condition)
             continue
         yield Leaf(path, domain, condition)
         if isinstance(domain, Choice):
             for place, space in enumerate(domain.spaces):
                 if space:
-                    inner = {k: _domain(k, v) for k, v in space.items()}
-                    yield from _leaves(inner, f"{path}.", (*condition, (path, place)))
+                    yield from _leaves(space, f"{path}.", (*condition, (path, place)))
 
 
-def _refuse_clashes(leaves: tuple[Leaf, ...]) -> None:
-    seen: dict[str, Leaf] = {}
+def _groups(params: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, domain in params.items():
+        if isinstance(domain, Space):
+            yield f"{prefix}{name}"
+            yield from _groups(domain, f"{prefix}{name}.")
+        elif isinstance(domain, Choice):
+            for space in domain.spaces:
+                yield from _groups(space or {}, f"{prefix}{name}.")
+
+
+def _refuse_clashes(leaves: tuple[Leaf, ...], groups: set[str]) -> None:
+    seen: dict[str, list[Leaf]] = {}
     for leaf in leaves:
-        other = seen.setdefault(leaf.name, leaf)
-        if other is not leaf and not _exclusive(leaf, other):
+        others = seen.setdefault(leaf.name, [])
+        if leaf.name in groups or not all(_exclusive(leaf, other) for other in others):
             raise ValueError(
                 f"two parameters are both called {leaf.name!r} when flattened ('a.b' beside 'a: {{b}}'). "
                 f"Rename one of them."
             )
+        others.append(leaf)
 
 
 def _exclusive(a: Leaf, b: Leaf) -> bool:
@@ -220,45 +255,6 @@ def _exclusive(a: Leaf, b: Leaf) -> bool:
     return any(parent in places and places[parent] != place for parent, place in a.condition)
 
 
-def _flatten(params: Mapping[str, Any], nested: Mapping[str, Any], prefix: str, flat: Flat) -> None:
-    for name, domain in params.items():
-        path, value = f"{prefix}{name}", nested.get(name)
-        if name not in nested:
-            continue
-        if isinstance(domain, Space):
-            if not isinstance(value, Mapping):
-                raise ValueError(f"{path}={value!r} should hold {', '.join(domain)}. Write {path}: {{...}}.")
-            _flatten(domain._params, value, f"{path}.", flat)
-        elif isinstance(domain, Choice) and isinstance(value, Mapping) and not domain.holds(value):
-            option, inner = next(iter(value.items()), (None, {}))
-            flat[path] = option
-            space = domain.spaces[domain.index(option)] or {}
-            _flatten({k: _domain(k, v) for k, v in space.items()}, inner, f"{path}.", flat)
-        else:
-            flat[path] = value
-
-
-def _nest(params: Mapping[str, Any], flat: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for name, domain in params.items():
-        path = f"{prefix}{name}"
-        if isinstance(domain, Space):
-            nested[name] = _nest(domain._params, flat, f"{path}.")
-        elif path in flat:
-            value = flat[path]
-            space = domain.spaces[domain.index(value)] if isinstance(domain, Choice) else None
-            if space is None:
-                nested[name] = value
-            else:
-                inner = {k: _domain(k, v) for k, v in space.items()}
-                nested[name] = {value: _nest(inner, flat, f"{path}.")}
-    return nested
-
-
-def _shown(value: object) -> str:
-    """A value's text for tables: JSON where it has one, at most 200 characters."""
-    try:
-        text = json.dumps(value)
-    except (TypeError, ValueError):
-        text = getattr(value, "__qualname__", None) or repr(value)
-    return text if len(text) <= 200 else text[:199] + "…"
+def _settled(domain: Float | Int | Choice, value: Any) -> Any:
+    """A value of a domain in the type that the domain gives: numpy's or a whole float as Python's own."""
+    return domain.options[domain.index(value)] if isinstance(domain, Choice) else domain.clip(value)

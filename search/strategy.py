@@ -7,6 +7,7 @@ decided here, by what each side says of itself, so that a new sampler needs no e
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from search.number import is_whole
 from search.shown import shown
 
 
@@ -15,7 +16,6 @@ class Sampler:
 
     Attributes:
         learns: whether later proposals depend on earlier results.
-        name: how notes and tables call it.
     """
 
     __slots__ = ()
@@ -58,8 +58,10 @@ class FullLength(Scheduler):
     epochs: int | None = None
 
     def __post_init__(self) -> None:
-        if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
-            raise ValueError(f"FullLength(epochs={self.epochs!r}) runs nothing. Set epochs=1 or more.")
+        if self.epochs is not None and not is_whole(self.epochs, 1):
+            raise ValueError(
+                f"FullLength(epochs={self.epochs!r}) is no whole number of 1 or more. Set FullLength(epochs=27)."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,30 +5,31 @@ stand-in trials, so that the same class decides live, in a simulation and from a
 is given a `Searcher`, a `TrialScheduler` and a `Callback` that only pass words to and fro.
 """
 
+import logging
 import math
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, Protocol
 
 from ray.tune import Callback
 from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining, TrialScheduler
 from ray.tune.search import Searcher
 
-from search.domains import Choice, Float
 from search.engines.draws import Draws
 from search.engines.full_length import Unjudged
+from search.engines.genes import clipped, genes, mutable, mutation, values
 from search.engines.lattice import Lattice
 from search.engines.promotion import Promotion
+from search.engines.stand_in import Standby, StandIn
 from search.engines.tpe import ParzenTrees
 from search.protocol import Decision, Exploit, Go, Pause, SamplerEngine, SchedulerEngine, Score, Stop
 from search.samplers import TPE, Grid, Random
 from search.schedulers import ASHA, PBT
 from search.space import Flat, Space
-from search.spelling import did_you_mean
 from search.strategy import FullLength, Strategy
+
+HUGE = 1e300  # beyond every loss
 
 
 def engines(
@@ -69,50 +70,11 @@ def _scheduler(strategy: Strategy, space: Space, seed: int, trials: int | None) 
     raise TypeError(f"{strategy.scheduler} has no engine. Use FullLength, ASHA or PBT.")
 
 
-@dataclass(eq=False)
-class _StandIn:
-    """What Ray's schedulers look at in a Tune trial, and no more."""
-
-    trial_id: str
-    config: Flat
-    status: str = "RUNNING"
-    experiment_tag: str = ""
-    run_metadata: Any = field(
-        default_factory=lambda: SimpleNamespace(
-            checkpoint_manager=SimpleNamespace(checkpoint_config=SimpleNamespace(num_to_keep=None))
-        )
-    )
-
-    def is_finished(self) -> bool:
-        return self.status == "TERMINATED"
-
-    def set_config(self, config: Flat) -> None:
-        self.config = config
-
-    def set_experiment_tag(self, tag: str) -> None:
-        self.experiment_tag = tag
-
-
-class _Standby:
-    """What Ray's PBT asks of Tune's controller while it judges one trial."""
-
-    search_alg = None
-
-    def get_trials(self) -> list[_StandIn]:
-        return []  # whether anybody waits is our own question
-
-    def _schedule_trial_save(self, trial: _StandIn, result: Any = None) -> str:
-        return trial.trial_id
-
-    def pause_trial(self, trial: _StandIn, should_checkpoint: bool = True) -> None:
-        trial.status = "PAUSED"
-
-
 class RayASHA:
     """Ray's `AsyncHyperBandScheduler` in its stopping form, NaN-safe and fair to batches.
 
     Ray compares a report with those before it, so whoever comes first to a rung is never stopped. Here a
-    batch is recorded whole; in a batch of one, Ray's own verdict stands. A NaN counts as the worst.
+    batch is recorded whole; who comes to a rung alone gets Ray's own verdict. A NaN counts as the worst.
     """
 
     def __init__(self, pace: ASHA):
@@ -125,24 +87,24 @@ class RayASHA:
             grace_period=pace.grace_epochs,
             reduction_factor=pace.keep_1_in,
         )
-        self._trials: dict[str, _StandIn] = {}
+        self._trials: dict[str, StandIn] = {}
 
     def add(self, trial: str, params: Flat) -> None:
-        self._trials[trial] = _StandIn(trial, params)
-        self._ray.on_trial_add(None, self._trials[trial])
+        self._trials[trial] = StandIn(trial, params)
+        self._ray._trial_info[trial] = self._ray._brackets[0]  # on_trial_add would draw it from numpy's global state
 
     def begin(self, trial: str) -> None:
         """Nothing to note."""
 
     def judge(self, batch: Sequence[Score]) -> dict[str, Decision]:
-        verdicts = {score.trial: self._record(score) for score in batch}
-        if len(verdicts) > 1:
-            verdicts.update({score.trial: self._below_cutoff(score) for score in batch if score.epoch in self._rungs})
-        epochs = {score.trial: score.epoch for score in batch}
-        return {
-            trial: Stop(f"not among the best at epoch {epochs[trial]}") if stop else Go()
-            for trial, stop in verdicts.items()
-        }
+        verdicts = [(score, self._record(score)) for score in batch]
+        crowds = Counter(score.epoch for score in batch)
+        decisions: dict[str, Decision] = {score.trial: Go() for score in batch}
+        for score, alone in verdicts:
+            stop = alone if crowds[score.epoch] == 1 else self._below_cutoff(score)
+            if stop and isinstance(decisions[score.trial], Go):
+                decisions[score.trial] = Stop(f"not among the best at epoch {score.epoch}")
+        return decisions
 
     def adopt(self, trial: str, exploit: Exploit) -> None:
         raise AssertionError("ASHA never exploits")
@@ -155,55 +117,69 @@ class RayASHA:
         self._ray._trial_info.pop(trial, None)
 
     def _record(self, score: Score) -> bool:
+        """Adds a report to its rung; whether Ray, who knows those before it, would stop the trial."""
         if score.epoch not in self._rungs:
             return False
         result = {"epoch": score.epoch, "reward": _reward(score)}
-        return bool(self._ray.on_trial_result(None, self._trials[score.trial], result) == TrialScheduler.STOP)
+        verdict = self._ray.on_trial_result(None, self._trials[score.trial], result)
+        return bool(verdict == TrialScheduler.STOP) or math.isnan(score.loss)
 
     def _below_cutoff(self, score: Score) -> bool:
+        if score.epoch not in self._rungs:
+            return False
         [bracket] = self._ray._brackets
         recorded = next(recorded for epoch, recorded in bracket._rungs if epoch == score.epoch)
-        return bool(_reward(score) < bracket.cutoff(recorded))
+        return bool(_reward(score) < bracket.cutoff(recorded)) or math.isnan(score.loss)
 
 
 class RayPBT:
-    """Ray's `PopulationBasedTraining` over stand-ins: NaN members are replaced, params stay in their domains.
+    """Ray's `PopulationBasedTraining` over stand-ins: diverged members are replaced, params stay in their domains.
 
     Members keep their own count of epochs. Where the population does not fit on the machine at once, a
-    judged member gives way to the one that has trained least.
+    judged member gives way to the one that has trained least. Ray sees only the params that mutate, and
+    of a choice only the option's place: it would compare and copy the options themselves.
     """
 
     def __init__(self, pace: PBT, space: Space, seed: int, population: int | None):
-        self._space, self._seed, self._every = space, seed, pace.every
-        self._population = population
-        self._members: dict[str, _StandIn] = {}
+        if population == 1:
+            raise ValueError(f"{pace} has a population of 1, with nobody to copy. Set trials=4 or more.")
+        self._seed, self._every, self._population = seed, pace.every, population
+        self._mutable = mutable(pace, space)
+        self._members: dict[str, StandIn] = {}
+        self._params: dict[str, Flat] = {}
         self._epochs: dict[str, int] = {}
-        self._mutations = {name: self._mutation(name) for name in _mutable(pace, space)}
+        self._vacated = 0  # places on the machine that a judgement left free, and nobody has taken yet
+        logging.getLogger("ray.tune.schedulers.pbt").setLevel(logging.WARNING)  # the ledger tells of exploits
         self._ray = PopulationBasedTraining(
             time_attr="epoch",
             metric="reward",
             mode="max",
             perturbation_interval=pace.every,
-            hyperparam_mutations=self._mutations,
+            hyperparam_mutations={name: mutation(domain) for name, domain in self._mutable.items()},
             quantile_fraction=pace.quantile,
             resample_probability=pace.resample,
-            custom_explore_fn=self._clip,
+            custom_explore_fn=lambda genes: clipped(self._mutable, genes),
             log_config=False,
         )
 
     def add(self, trial: str, params: Flat) -> None:
-        self._members[trial] = _StandIn(trial, dict(params), status="PENDING")
-        self._epochs[trial] = 0
-        self._ray.on_trial_add(_Standby(), self._members[trial])
+        self._params[trial], self._epochs[trial] = dict(params), 0
+        self._members[trial] = StandIn(trial, genes(self._mutable, params), status="PENDING")
+        self._ray.on_trial_add(Standby(), self._members[trial])
 
     def begin(self, trial: str) -> None:
         self._members[trial].status = "RUNNING"
+        self._vacated = max(self._vacated - 1, 0)
 
     def judge(self, batch: Sequence[Score]) -> dict[str, Decision]:
-        due = [score for score in batch if score.epoch % self._every == 0]
+        newest = {
+            score.trial: score for score in sorted(batch, key=lambda s: s.epoch) if score.epoch % self._every == 0
+        }
+        due = [newest[trial] for trial in dict.fromkeys(score.trial for score in batch) if trial in newest]
         for score in due:  # all are recorded before any is judged
             member = self._members[score.trial]
-            self._ray._save_trial_state(self._state(member), score.epoch, {"reward": _reward(score)}, member)
+            self._ray._save_trial_state(self._state(member), score.epoch, _result(score), member)
+            self._state(member).last_checkpoint = score.trial  # every judged member has one of this epoch
             self._epochs[score.trial] = score.epoch
         decisions: dict[str, Decision] = {score.trial: Go() for score in batch}
         decisions.update({score.trial: self._judge(score) for score in due})
@@ -211,11 +187,13 @@ class RayPBT:
 
     def adopt(self, trial: str, exploit: Exploit) -> None:
         member = self._members[trial]
-        member.config, member.status = dict(exploit.params), "PAUSED"
+        self._params[trial], member.config = dict(exploit.params), genes(self._mutable, exploit.params)
+        member.status = "PAUSED"
         self._state(member).last_perturbation_time = self._epochs[trial]
+        self._state(member).last_checkpoint = None  # its weights of this epoch are gone
 
     def wake(self, more_to_come: bool, busy: Container[str] = ()) -> str | None:
-        if more_to_come:  # the population first gathers
+        if more_to_come and not self._gathered():
             return None
         waiting = [t for t, member in self._members.items() if member.status == "PAUSED" and t not in busy]
         return min(waiting, key=lambda trial: (self._epochs[trial], trial), default=None)
@@ -224,61 +202,60 @@ class RayPBT:
         self._members[trial].status = "TERMINATED"
 
     def _judge(self, score: Score) -> Decision:
-        member = self._members[score.trial]
+        member, state = self._members[score.trial], self._state(self._members[score.trial])
         before = random.getstate()
         random.seed(f"{self._seed}/{score.trial}/{score.epoch}")  # Ray draws from the global generator
         try:
-            self._ray.on_trial_result(_Standby(), member, {"epoch": score.epoch, "reward": _reward(score)})
+            self._ray.on_trial_result(Standby(), member, _result(score))
+            if math.isnan(score.loss):
+                self._replace(member)
         finally:
             random.setstate(before)
-        state = self._state(member)
         state.last_perturbation_time = score.epoch
         if member.status == "PAUSED":
+            self._vacated += 1
             source = member.run_metadata.checkpoint_manager._latest_checkpoint_result.checkpoint
-            return Exploit(source, self._epochs[source], dict(member.config))
-        state.last_checkpoint = score.trial  # every judged member has a checkpoint of this epoch
+            self._params[score.trial] = {**self._params[source], **values(self._mutable, member.config)}
+            return Exploit(source, self._epochs[source], dict(self._params[score.trial]))
+        state.last_checkpoint = score.trial  # Ray keeps it for the upper quartile only
         if self._somebody_waits():
+            self._vacated += 1
             member.status = "PAUSED"
             return Pause(f"gives way at epoch {score.epoch}")
         return Go()
 
-    def _somebody_waits(self) -> bool:
-        gathered = self._population is None or len(self._members) >= self._population
-        return not gathered or any(m.status in ("PAUSED", "PENDING") for m in self._members.values())
+    def _replace(self, member: StandIn) -> None:
+        """Has a diverged member take over one of the best, or the only sound one; Ray leaves NaN members alone."""
+        sound = [m for m in self._members.values() if not m.is_finished() and _is_sound(self._state(m).last_score)]
+        upper = self._ray._quantiles()[1] or sound
+        if upper:
+            self._ray._checkpoint_or_exploit(member, Standby(), upper, [member])
 
-    def _state(self, member: _StandIn) -> Any:
+    def _gathered(self) -> bool:
+        return self._population is None or len(self._members) >= self._population
+
+    def _somebody_waits(self) -> bool:
+        waiting = sum(member.status in ("PAUSED", "PENDING") for member in self._members.values())
+        return not self._gathered() or waiting > self._vacated
+
+    def _state(self, member: StandIn) -> Any:
         return self._ray._trial_state[member]
 
-    def _mutation(self, name: str) -> Any:
-        domain = next(leaf.domain for leaf in self._space.leaves if leaf.name == name)
-        return list(domain.options) if isinstance(domain, Choice) else lambda: domain.at(random.random())
 
-    def _clip(self, params: Flat) -> Flat:
-        for leaf in self._space.leaves:
-            if leaf.name in self._mutations and not isinstance(leaf.domain, Choice):
-                params[leaf.name] = leaf.domain.clip(params[leaf.name])
-        return params
+def _result(score: Score) -> dict[str, float]:
+    return {"epoch": score.epoch, "reward": -score.loss}
 
 
-def _mutable(pace: PBT, space: Space) -> list[str]:
-    """The names that PBT perturbs; raises ValueError for an unknown, a conditional or a structural one."""
-    free = {leaf.name: leaf for leaf in space.leaves if not leaf.condition}
-    parents = {parent for leaf in space.leaves for parent, _ in leaf.condition}
-    for name in pace.mutate:
-        if name not in free or name in parents:
-            known = [known for known in free if known not in parents]
-            raise ValueError(
-                f"PBT cannot mutate {name!r}: it is no unconditional parameter. {did_you_mean(name, known)}"
-            )
-    names = list(pace.mutate) or [name for name, leaf in free.items() if isinstance(leaf.domain, Float)]
-    if not names:
-        raise ValueError(f"{pace} finds no continuous parameter to mutate. Name some: mutate=('lr',).")
-    return names
+def _is_sound(score: float | None) -> bool:
+    return score is not None and math.isfinite(score)
 
 
 def _reward(score: Score) -> float:
-    """More is better, and a NaN is worse than anything: NaN compares False and would never be stopped."""
-    return -math.inf if math.isnan(score.loss) else -score.loss
+    """More is better, and a NaN is worse than anything: NaN compares False and would never be stopped.
+
+    Not minus infinity: the percentile between it and a number is no number.
+    """
+    return -HUGE if math.isnan(score.loss) else -min(max(score.loss, -HUGE), HUGE)
 
 
 class Driver(Protocol):

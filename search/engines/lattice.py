@@ -6,6 +6,7 @@ parameters; a group counts the product. The last parameter turns fastest, as in 
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from search.domains import Choice
@@ -13,19 +14,21 @@ from search.space import Flat, Space
 
 
 class Lattice:
-    """`Grid(points)` at work: trial n is point n - 1."""
+    """`Grid(points)` at work: its points in order, none because a user's own point came before."""
 
     def __init__(self, space: Space, points: int | None):
-        self._space, self._points = space, points
-        self.size = _size(space, points)
+        self._space = space
+        self._grid = _group(space, "", points)
+        self._foreign = 0  # trials that were given points from elsewhere
+        self.size = self._grid.size
 
     def propose(self, number: int) -> Flat | None:
-        if number > self.size:
-            return None
-        return _at(self._space, "", self._points, number - 1)
+        return self._point(number)
 
     def adopt(self, number: int, params: Flat) -> None:
-        """Nothing to learn: the number says it all."""
+        own = self._point(number)
+        if own is None or self._space.encode(own) != self._space.encode(params):
+            self._foreign += 1
 
     def observe(self, number: int, epoch: int, loss: float) -> None:
         """Nothing to learn."""
@@ -33,52 +36,70 @@ class Lattice:
     def fail(self, number: int) -> None:
         """Nothing to learn."""
 
+    def _point(self, number: int) -> Flat | None:
+        index = number - 1 - self._foreign
+        if not 0 <= index < self.size:
+            return None
+        flat: Flat = {}
+        self._grid.place(index, flat)
+        return flat
+
 
 def grid_size(space: Space, points: int | None) -> int:
     """How many points a grid has; raises ValueError where a continuous domain has no number of points."""
-    return _size(space, points)
+    return _group(space, "", points).size
 
 
-def _size(space: Space, points: int | None) -> int:
-    return math.prod(_count(domain, points) for domain in space.values())
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The values of a leaf; where it is a choice, each option with the points that hang on it."""
+
+    path: str
+    values: Sequence[Any]
+    inner: "tuple[_Product, ...] | None"
+    size: int
+
+    def place(self, digit: int, flat: Flat) -> None:
+        if self.inner is None:
+            flat[self.path] = self.values[digit]
+            return
+        for option, inner in zip(self.values, self.inner, strict=True):
+            if digit < inner.size:
+                flat[self.path] = option
+                inner.place(digit, flat)
+                return
+            digit -= inner.size
 
 
-def _count(domain: Any, points: int | None) -> int:
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """Every combination of its parts, the last turning fastest; no parts have one combination."""
+
+    parts: "tuple[_Values | _Product, ...]"
+    size: int
+
+    def place(self, digit: int, flat: Flat) -> None:
+        digits = []
+        for part in reversed(self.parts):
+            digit, own = divmod(digit, part.size)
+            digits.append(own)
+        for part, own in zip(self.parts, reversed(digits), strict=True):
+            part.place(own, flat)
+
+
+def _group(params: Mapping[str, Any], prefix: str, points: int | None) -> _Product:
+    parts = tuple(_part(domain, f"{prefix}{name}", points) for name, domain in params.items())
+    return _Product(parts, math.prod(part.size for part in parts))
+
+
+def _part(domain: Any, path: str, points: int | None) -> "_Values | _Product":
     match domain:
         case Space():
-            return _size(domain, points)
-        case Choice(spaces=spaces):
-            return sum(_size(inner, points) if inner else 1 for inner in map(_inner, spaces))
-    return len(domain.grid(points))
-
-
-def _at(space: Space, prefix: str, points: int | None, index: int) -> Flat:
-    digits: dict[str, int] = {}
-    for name, domain in reversed(list(space.items())):
-        index, digits[name] = divmod(index, _count(domain, points))
-    flat: Flat = {}
-    for name, domain in space.items():
-        _place(domain, f"{prefix}{name}", points, digits[name], flat)
-    return flat
-
-
-def _place(domain: Any, path: str, points: int | None, digit: int, flat: Flat) -> None:
-    match domain:
-        case Space():
-            flat.update(_at(domain, f"{path}.", points, digit))
-        case Choice(options=options, spaces=spaces):
-            for option, inner in zip(options, map(_inner, spaces), strict=True):
-                size = _size(inner, points) if inner else 1
-                if digit < size:
-                    flat[path] = option
-                    if inner:
-                        flat.update(_at(inner, f"{path}.", points, digit))
-                    return
-                digit -= size
-        case _:
-            values: Sequence[Any] = domain.grid(points)
-            flat[path] = values[digit]
-
-
-def _inner(space: Mapping[str, Any] | None) -> Space | None:
-    return Space(space) if space else None
+            return _group(domain, f"{path}.", points)
+        case Choice(options=options, spaces=spaces) if any(spaces):
+            inner = tuple(_group(space or {}, f"{path}.", points) for space in spaces)
+            return _Values(path, options, inner, sum(product.size for product in inner))
+        case Choice(options=options):
+            return _Values(path, options, None, len(options))
+    values = domain.grid(points)
+    return _Values(path, values, None, values.size)

@@ -41,13 +41,14 @@ class ParzenTrees:
 
     def propose(self, number: int) -> Flat | None:
         losses = self._evidence()
-        if len(losses) < self._settings.startup:
+        if len(losses) + len(self._failed) < self._settings.startup or not losses:
             params = draw(self._space, self._seed, number)
         else:
             if self._backend is None:
                 self._backend = _HyperOpt(self._space, self._settings)
-            history = [(n, self._proposed[n], loss) for n, loss in sorted(losses.items())]
-            params = self._backend.suggest(number, history, self._seed)
+            ranked = {**losses, **dict.fromkeys(self._failed, WORST)}
+            history = [(n, self._proposed[n], loss) for n, loss in sorted(ranked.items())]
+            params = self._backend.suggest(number, history, self._seed, self._gamma(len(losses), len(history)))
         self._proposed[number] = params
         return params
 
@@ -55,13 +56,16 @@ class ParzenTrees:
         self._proposed[number] = params
 
     def observe(self, number: int, epoch: int, loss: float) -> None:
+        if not math.isfinite(loss):
+            self.fail(number)
+            return
         self._losses.setdefault(epoch, {})[number] = loss
 
     def fail(self, number: int) -> None:
         self._failed.add(number)
 
     def _evidence(self) -> dict[int, float]:
-        """Trial number to loss, at the longest length that has enough trials; failures rank last."""
+        """Trial number to loss, of sound trials, at the longest length that has enough of them."""
         enough = max(self._settings.startup, len(self._space.leaves) + 1)
         chosen: Mapping[int, float] = {}
         for epoch in sorted(self._losses, reverse=True):
@@ -71,7 +75,11 @@ class ParzenTrees:
             if len(seen) >= enough:
                 chosen = seen
                 break
-        return {**chosen, **dict.fromkeys(self._failed, WORST)}
+        return {number: loss for number, loss in chosen.items() if number not in self._failed}
+
+    def _gamma(self, sound: int, trials: int) -> float:
+        """The setting, or less: failed trials never count among the good ones, however few are sound."""
+        return min(self._settings.gamma, (sound - 0.5) / math.sqrt(trials))
 
 
 class _HyperOpt:
@@ -84,8 +92,10 @@ class _HyperOpt:
         self._space, self._settings = space, settings
         self._hyperopt, self._suggest = hyperopt, tpe.suggest
         self._domain = hyperopt.Domain(lambda _: 0.0, _tree(space, "", (), hyperopt.hp))
+        self._misc: dict[int, tuple[Flat, dict[str, Any]]] = {}
 
-    def suggest(self, number: int, history: list[tuple[int, Flat, float]], seed: int) -> Flat:
+    def suggest(self, number: int, history: list[tuple[int, Flat, float]], seed: int, gamma: float) -> Flat:
+        """The params of trial `number`, given `(number, params, loss)` of those before."""
         trials = self._hyperopt.Trials()
         trials._trials = [self._document(*row) for row in history]
         rng_seed = int(np.random.SeedSequence([seed & 0xFFFFFFFF, number]).generate_state(1)[0])
@@ -95,7 +105,7 @@ class _HyperOpt:
             trials,
             rng_seed,
             n_startup_jobs=0,
-            gamma=self._settings.gamma,
+            gamma=gamma,
             n_EI_candidates=self._settings.candidates,
             verbose=False,
         )
@@ -103,19 +113,20 @@ class _HyperOpt:
 
     def _document(self, number: int, params: Flat, loss: float) -> dict[str, Any]:
         """A finished trial in HyperOpt's words: one value per label, none where a leaf is inactive."""
-        active = {leaf.label: leaf for leaf in self._space.active_leaves(params)}
-        vals: dict[str, list[Any]] = {}
-        for leaf in self._space.leaves:
-            vals[leaf.label] = [_inward(leaf, params[leaf.name])] if leaf.label in active else []
-        idxs = {label: [number] * len(value) for label, value in vals.items()}
-        misc = {"tid": number, "idxs": idxs, "vals": vals}
+        known, misc = self._misc.get(number, (None, {}))
+        if known is not params:
+            vals: dict[str, list[Any]] = {leaf.label: [] for leaf in self._space.leaves}
+            for _, leaf in self._space.walk(params):
+                vals[leaf.label] = [_inward(leaf, params[leaf.name])]
+            idxs = {label: [number] * len(value) for label, value in vals.items()}
+            misc = {"tid": number, "idxs": idxs, "vals": vals}
+            self._misc[number] = (params, misc)
         return {"tid": number, "misc": misc, "result": {"loss": loss, "status": "ok"}, "state": 2}
 
     def _params(self, vals: Mapping[str, Any]) -> Flat:
         params: Flat = {}
-        for leaf in self._space.leaves:
-            if len(vals[leaf.label]) and self._space.active(leaf, params):
-                params[leaf.name] = _outward(leaf, vals[leaf.label][0])
+        for _, leaf in self._space.walk(params):
+            params[leaf.name] = _outward(leaf, vals[leaf.label][0])
         return params
 
 
@@ -136,7 +147,7 @@ def _tree(space: Mapping[str, Any], prefix: str, condition: tuple[tuple[str, int
                 tree[name] = hp.uniform(label, low - 0.5, high + 0.5)
             case Choice(spaces=spaces):
                 options = [
-                    _tree(Space(inner), f"{path}.", (*condition, (path, place)), hp) if inner else place
+                    _tree(inner, f"{path}.", (*condition, (path, place)), hp) if inner else place
                     for place, inner in enumerate(spaces)
                 ]
                 tree[name] = hp.choice(label, options)

@@ -1,0 +1,62 @@
+"""Trainables for tests on a real Ray, each with one thing that it does."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from orchestrator import Trainable
+
+
+def good(params):
+    """Three falling losses."""
+    for epoch in range(1, 4):
+        yield {"loss": params["x"] + 1 / epoch}
+
+
+def misbehaving(params):
+    """What a study has to live with; `params['kind']` says what happens."""
+    kind = params["kind"]
+    if kind == "raises":
+        yield {"loss": 0.5}
+        raise KeyError("no such column")
+    if kind == "nan":
+        yield {"loss": float("nan")}
+    if kind == "text":
+        yield {"loss": "0.3"}
+    if kind == "missing":
+        yield {"los": 0.3}
+    if kind == "silent":
+        return None
+    if kind == "reserved":
+        yield {"loss": 0.3, "done": 1.0}
+    if kind == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if kind == "exit":
+        os._exit(3)
+    if kind == "sys.exit":
+        raise SystemExit(4)
+    if kind == "prints":
+        print("[/bold] \x1b[31mred")
+    yield {"loss": 1.0}
+    return None
+
+
+class Counting(Trainable):
+    """Epochs of 60 ms that are counted in a file outside the study, one line per epoch that was really run."""
+
+    def setup(self, params):
+        self.x, self.epoch = params["x"], 0
+
+    def step(self):
+        self.epoch += 1
+        time.sleep(0.06)
+        with Path(os.environ["COUNTED_IN"]).open("a") as file:
+            file.write(f"{self.x} {self.epoch}\n")
+        return {"loss": (self.x - 0.5) ** 2 + 1 / self.epoch}
+
+    def save(self, folder):
+        (folder / "epoch").write_text(str(self.epoch))
+
+    def load(self, folder):
+        self.epoch = int((folder / "epoch").read_text())

@@ -1,0 +1,109 @@
+"""A driver is killed with -9 at random moments; the study ends as if nothing had happened."""
+
+import collections
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator import Results, ledger
+
+TRIALS, EPOCHS, CPUS, KILLS = 10, 6, 2, 3
+ROOT = Path(__file__).resolve().parents[2]
+
+STUDY = f"""\
+name: killed
+train: tests.kit.trainables:Counting
+space: {{x: "uniform(0, 1)"}}
+goal: min loss
+strategy: STRATEGY
+budget: {{trials: {TRIALS}}}
+"""
+
+
+def start(arguments, environment, log):
+    command = [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
+
+
+def reports(storage):
+    [folder] = list(storage.iterdir()) or [None]
+    if folder is None:
+        return 0, None
+    events = ledger.read(folder / "ledger").events
+    return sum(event["event"] == "reported" for event in events), folder
+
+
+def wait_for_reports(storage, more, process, log):
+    """Until so many more reports are in the ledger; the study's folder."""
+    before = reports(storage)[0] if storage.exists() else 0
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if storage.exists() and list(storage.iterdir()):
+            count, folder = reports(storage)
+            if count >= before + more or process.poll() is not None:
+                return folder
+        assert process.poll() is None, Path(log.name).read_text()
+        time.sleep(0.02)
+    raise AssertionError(Path(log.name).read_text())
+
+
+@pytest.mark.parametrize("strategy", ["TPE() + ASHA(max_epochs=6, keep_1_in=2)"])
+def test_a_study_killed_three_times_loses_no_trial_and_repeats_at_most_what_was_running(tmp_path, strategy):
+    kill_and_resume(tmp_path, strategy, KILLS, seed=time.time_ns())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "TPE() + ASHA(max_epochs=6, keep_1_in=2)",
+        "Random() + ASHA(max_epochs=6, keep_1_in=2, promote=True)",
+        "Random() + PBT(max_epochs=6, every=2)",
+        "Grid(points=10) + FullLength(epochs=6)",
+    ],
+)
+def test_every_strategy_survives_ten_kills(tmp_path, strategy, seed):
+    kill_and_resume(tmp_path, strategy, 10, seed)
+
+
+def kill_and_resume(tmp_path, strategy, kills, seed):
+    print(f"seed {seed}")
+    moments, counted, storage = random.Random(seed), tmp_path / "counted", tmp_path / "runs"
+    counted.touch()
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY.replace("STRATEGY", strategy) + f"storage: {storage}\n")
+    environment = {**os.environ, "COUNTED_IN": str(counted), "RAY_ADDRESS": "local"}
+    arguments, folder, done = ["run", study], None, 0
+    with (tmp_path / "log").open("w") as log:
+        for _ in range(kills):
+            process = start(arguments, environment, log)
+            folder = wait_for_reports(storage, moments.randint(1, 8), process, log)
+            time.sleep(moments.uniform(0, 0.1))
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+                done += 1
+            process.wait()
+            arguments = ["resume", folder]
+        code = start(arguments, environment, log).wait(timeout=180)
+
+    results = Results(folder)
+    executed = collections.Counter(counted.read_text().splitlines())
+    assert code == 0, (tmp_path / "log").read_text()
+    assert results.outcome == "done"
+    assert len(results.record.trials) == TRIALS
+    assert set(results.frame().status) <= {"ended", "stopped"}
+    curves = results.curves()
+    assert not curves.duplicated(["trial", "epoch"]).any()
+    assert (curves.groupby("trial").epoch.max() == curves.groupby("trial").size()).all()
+    assert results.best.value == curves.loss.min()
+    wasted = sum(executed.values()) - len(executed)
+    assert wasted <= done * CPUS, executed

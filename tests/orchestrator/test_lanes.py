@@ -1,0 +1,177 @@
+import json
+
+import pytest
+
+from orchestrator import lanes as lanes_module
+from orchestrator.lanes import HurryError, Lanes
+from search import FullLength, Random, Space, uniform
+from tests.kit.simulation import World
+
+SPACE = Space({"x": uniform(0, 1)})
+
+
+class Actors:
+    """Remembers what was asked of it."""
+
+    def __init__(self):
+        self.kept, self.killed = [], []
+
+    def keep(self, actor):
+        self.kept.append(actor)
+        return 1
+
+    def kill(self, actor):
+        self.killed.append(actor)
+
+
+def said(*epochs, end=None, saved=(), notes=()):
+    reports = [{"epoch": epoch, "seconds": float(epoch), "metrics": {"loss": 1 / epoch}} for epoch in epochs]
+    return {"said": [{"reports": reports, "saved": list(saved), "notes": list(notes), "end": end}]}
+
+
+@pytest.fixture
+def world():
+    return World(SPACE, Random() + FullLength(epochs=3), trials=4)
+
+
+def driver(world, **more):
+    actors = Actors()
+    return Lanes(world.conductor, actors, lambda: None, **{"at_once": 2, **more}), actors
+
+
+def test_a_lane_runs_one_leg_from_its_first_report_to_its_end(world):
+    lanes, _ = driver(world)
+
+    leg = json.loads(lanes.next_leg("a")["leg"])
+    lanes.began("a", "actor")
+    goes_on = lanes.heard("a", said(1, 2, saved=[2]))
+    ends = lanes.heard("a", said(3, saved=[3]))
+
+    assert leg["trial"] == "t00001"
+    assert goes_on
+    assert not ends
+    assert world.conductor.record.trials["t00001"].status == "ended"
+    kinds = [event["event"] for event in world.book.events]
+    assert kinds.count("checkpointed") == 2
+
+
+def test_no_more_trials_are_proposed_than_run_at_once(world):
+    lanes, _ = driver(world, ahead=3)
+
+    legs = [lanes.next_leg(lane) for lane in "abcd"]
+
+    assert [leg is not None for leg in legs] == [True, True, False, False]
+    assert not lanes.finished
+
+
+def test_short_trials_are_proposed_ahead(world, monkeypatch):
+    lanes, _ = driver(world, at_once=1, ahead=2)
+    lanes._leg_s = 0.01
+
+    legs = [lanes.next_leg(lane) for lane in "abcd"]
+
+    assert [leg is not None for leg in legs] == [True, True, True, False]
+
+
+def test_a_failure_that_a_worker_tells_ends_the_trial_alone(world):
+    lanes, _ = driver(world)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+
+    end = {"status": "failed", "reason": "KeyError: 'x' (train.py:3)", "traceback": "Traceback ..."}
+    goes_on = lanes.heard("a", said(1, end=end))
+
+    trial = world.conductor.record.trials["t00001"]
+    assert not goes_on
+    assert (trial.status, trial.epoch, trial.traceback) == ("failed", 1, "Traceback ...")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "own_fault"),
+    [
+        ("The actor died because its node has died. Node Id: ab", "its node was lost", False),
+        ("RayTaskError: trainables.session.LostError: out of GPU memory: tried 2 GiB", "out of GPU memory", True),
+        ("ray.exceptions.OutOfMemoryError: Task was killed", "out of memory", True),
+        ("The actor died unexpectedly ... SIGSEGV received", "segmentation fault", True),
+        ("The actor is dead because ... died ... exit code 3.", "its process died with exit code 3", True),
+        ("something else\nwith lines", "something else with lines", True),
+    ],
+)
+def test_a_lost_actor_is_told_in_words_and_tried_again(error, reason, own_fault, world):
+    lanes, _ = driver(world)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+
+    lanes.lost("a", error)
+
+    trial = world.conductor.record.trials["t00001"]
+    assert trial.status == "waiting"
+    assert reason in trial.reason
+    assert trial.faults == (1 if own_fault else 0)
+    assert json.loads(lanes.next_leg("b")["leg"])["trial"] == "t00001"
+
+
+def test_an_interruption_keeps_a_checkpoint_and_leaves_the_loop_when_nothing_runs(world):
+    stops = []
+    lanes, actors = driver(world, stopped=lambda: len(stops))
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+
+    stops.append(1)
+    lanes.tick()
+    goes_on = lanes.heard("a", said(1))
+
+    assert not goes_on
+    assert actors.kept == ["actor"]
+    assert world.conductor.record.trials["t00001"].paused_by == "study"
+    with pytest.raises(HurryError):
+        lanes.tick()
+
+
+def test_a_leg_that_begins_after_the_study_closed_is_not_recorded(world):
+    lanes, _ = driver(world)
+    lanes.next_leg("a")
+    world.conductor.close("interrupted")
+
+    lanes.began("a", "actor")
+    goes_on = lanes.heard("a", said(1))
+
+    assert not goes_on
+    assert world.conductor.record.trials["t00001"].status == "proposed"
+
+
+def test_asking_twice_does_not_wait_for_running_epochs(world):
+    stops = [1]
+    lanes, _ = driver(world, stopped=lambda: len(stops))
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+    lanes_module_grace = lanes_module.GRACE_S
+
+    lanes_closed = lanes.next_leg("b")
+    world.conductor.close("interrupted")
+    lanes.tick()  # the first request waits for the epoch
+    stops.append(1)
+
+    assert lanes_closed is not None
+    assert lanes_module_grace > 1
+    with pytest.raises(HurryError):
+        lanes.tick()
+
+
+def test_a_silent_trial_is_ended_after_its_time(world, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(lanes_module.time, "monotonic", lambda: now[0])
+    lanes, actors = driver(world, trial_s=5.0)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+
+    now[0] += 4
+    lanes.tick()
+    before = list(actors.killed)
+    now[0] += 2
+    lanes.tick()
+    lanes.lost("a", "The actor is dead because it was killed by `ray.kill`")
+
+    assert before == []
+    assert actors.killed == ["actor"]
+    assert world.conductor.record.trials["t00001"].status == "timeout"

@@ -1,0 +1,237 @@
+"""Studies on a real Ray: one embedded Ray serves the whole module."""
+
+import json
+import shutil
+
+import pytest
+
+from orchestrator import ASHA, PBT, TPE, Bundle, FullLength, Grid, Random, Results, Study, choice, uniform
+from tests.kit import trainables
+
+SPACE = {"x": uniform(0, 1)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray():
+    from cluster.to_ray import connect
+
+    with connect("local", cpus=2):
+        yield
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def digits(storage):
+    from examples.digits import SPACE as DIGITS
+    from examples.digits import DigitsMLP
+
+    study = Study(DigitsMLP, DIGITS, "max accuracy", TPE() + ASHA(max_epochs=9), name="digits", storage=storage)
+    return study, study.run(trials=12, progress=False)
+
+
+def run(train, strategy, storage, trials=None, space=SPACE, **more):
+    return Study(train, space, "min loss", strategy, storage=storage, **more).run(trials=trials, progress=False)
+
+
+def test_a_study_comes_back_as_a_table_with_its_best_trial(digits):
+    _, results = digits
+
+    frame, curves, best = results.frame(), results.curves(), results.best
+
+    assert list(frame.columns[:7]) == ["trial", "status", "reason", "epoch", "accuracy", "best_epoch", "seconds"]
+    assert {"params.lr", "params.depth", "train_loss", "loss"} <= set(frame.columns)
+    assert len(frame) == 12
+    assert set(frame.status) == {"ended", "stopped"}
+    assert best.value == frame.accuracy.max() == curves.accuracy.max()
+    row = curves[(curves.trial == best.trial) & (curves.epoch == best.epoch)]
+    assert row.accuracy.item() == best.value
+    assert best.value > 0.5
+
+
+def test_its_folder_holds_tables_and_the_best_checkpoint(digits):
+    import pandas as pd
+    import torch
+
+    _, results = digits
+
+    state = torch.load(results.best.checkpoint / "state.pt", weights_only=True)
+    tables = results.folder / "tables"
+
+    assert state["epoch"] == results.best.epoch
+    pd.testing.assert_frame_equal(pd.read_parquet(tables / "trials.parquet"), results.frame(), check_dtype=False)
+    assert len(pd.read_parquet(tables / "reports.parquet")) == len(results.curves())
+
+
+def test_a_finished_study_does_nothing_on_resume_and_grows_when_asked(digits):
+    study, results = digits
+    before = results.frame()
+
+    same = study.resume(results.folder, progress=False)
+    grown = study.resume(results.folder, trials="+2", progress=False)
+
+    assert len(same.frame()) == 12
+    assert len(grown.frame()) == 14
+    assert grown.frame().iloc[:12].equals(before)
+
+
+def test_a_copied_study_resumes_in_its_new_place_and_touches_nothing_else(digits, tmp_path):
+    study, results = digits
+    copy = tmp_path / "copy"
+    shutil.copytree(results.folder, copy)
+    before = {path: path.stat().st_mtime_ns for path in results.folder.rglob("*") if path.is_file()}
+
+    grown = study.resume(copy, trials="+1", progress=False)
+
+    after = {path: path.stat().st_mtime_ns for path in results.folder.rglob("*") if path.is_file()}
+    assert before == after
+    assert grown.folder == copy
+    assert len(grown.frame()) == len(results.frame()) + 1 or len(Results(results.folder).frame()) + 1
+
+
+def test_a_function_of_every_kind_is_a_study(storage):
+    def number(params):
+        return params["x"]
+
+    def reporting(params, report):
+        for epoch in range(3):
+            report(loss=params["x"] + epoch)
+
+    for train, epochs in ((number, 1), (trainables.good, 3), (reporting, 3), (lambda params: {"loss": 1.0}, 1)):
+        frame = run(train, Random(), storage, trials=2, name="function").frame()
+        assert set(frame.status) == {"ended"}
+        assert set(frame.epoch) == {epochs}
+
+
+def test_a_grid_is_walked_once_and_stopped_trials_are_short(storage):
+    frame = run(trainables.good, Grid(points=4) + FullLength(epochs=2), storage).frame()
+
+    assert sorted(frame["params.x"]) == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert set(frame.epoch) == {2}
+
+
+def test_whatever_a_trial_does_the_others_go_on(storage):
+    kinds = ["fine", "prints", "nan", "fine2", "raises", "text", "missing", "fine3", "silent", "fine4", "reserved",
+             "fine5", "fine6", "segfault", "fine7", "exit", "fine8", "sys.exit", "fine9", "fine10", "fine11"]  # fmt: skip
+    space = {"kind": choice(*kinds)}
+
+    results = run(trainables.misbehaving, Grid(), storage, space=space, retries=0)
+
+    frame = results.frame().set_index("params.kind")
+    assert len(frame) == len(kinds)
+    fine = [kind for kind in kinds if kind.startswith("fine") or kind == "prints"]
+    assert set(frame.status[fine]) == {"ended"}
+    assert frame.status["nan"] == "invalid"
+    bad = ["raises", "text", "missing", "silent", "reserved", "segfault", "exit", "sys.exit"]
+    assert set(frame.status[bad]) == {"failed"}
+    assert "KeyError: 'no such column' (trainables.py:" in frame.reason["raises"]
+    assert "reported loss='0.3' (str). Report a number." in frame.reason["text"]
+    assert "reported los, not loss" in frame.reason["missing"]
+    assert "finished without reporting loss" in frame.reason["silent"]
+    assert "'done'" in frame.reason["reserved"]
+    assert "sys.exit(4)" in frame.reason["sys.exit"]
+    assert "died" in frame.reason["exit"] or "crashed" in frame.reason["exit"]
+    raised = frame.trial["raises"]
+    assert results.record.trials[raised].traceback
+    assert "no such column" in (results.folder / "trials" / raised / "log.txt").read_text()
+    assert results.best.value == 1.0
+
+
+def test_a_lost_process_is_tried_again(storage, tmp_path):
+    marker = tmp_path / "died"
+
+    def once(params):
+        import os
+        from pathlib import Path
+
+        if not Path(marker).exists():
+            Path(marker).touch()
+            os._exit(7)
+        return {"loss": 1.0}
+
+    results = run(once, Random(), storage, trials=1)
+
+    [trial] = results.record.trials.values()
+    assert (trial.status, trial.faults, trial.legs) == ("ended", 1, 2)
+
+
+def test_pbt_trains_a_population_larger_than_the_machine(storage):
+    from tests.kit.trainables import Counting
+
+    class Quick(Counting):
+        def step(self):
+            self.epoch += 1
+            return {"loss": self.x + 1 / self.epoch}
+
+    results = run(Quick, Random() + PBT(max_epochs=8, every=2), storage, trials=6)
+
+    curves = results.curves()
+    assert set(results.frame().status) == {"ended"}
+    assert sorted(zip(curves.trial, curves.epoch, strict=True)) == [
+        (f"t{number:05d}", epoch) for number in range(1, 7) for epoch in range(1, 9)
+    ]
+    events = (results.folder / "ledger" / "000001.jsonl").read_text().splitlines()
+    assert any(json.loads(line)["event"] == "trial_exploited" for line in events)
+
+
+def test_a_hung_trial_is_ended_after_its_time(storage):
+    from orchestrator import Budget
+
+    def hangs(params):
+        import time
+
+        time.sleep(60)
+
+    results = run(hangs, Random(), storage, trials=1, budget=Budget(trial_minutes="1.5 s"))
+
+    [trial] = results.record.trials.values()
+    assert trial.status == "timeout"
+
+
+def test_time_ends_a_study_and_more_time_resumes_it(storage):
+    def slow(params):
+        import time
+
+        for _ in range(40):
+            time.sleep(0.1)
+            yield {"loss": 1.0}
+
+    study = Study(slow, SPACE, "min loss", Random(), storage=storage)
+    results = study.run(hours="2 s", progress=False)
+
+    assert results.outcome == "interrupted"
+    assert "budget" in str(results.record.ended)
+    assert set(results.frame().status) <= {"waiting", "proposed"}
+
+
+def test_a_bundle_that_cannot_fit_is_refused_before_anything_starts(storage, tmp_path):
+    study = Study(trainables.good, SPACE, "min loss", Random(), bundle=Bundle(gpus=3), storage=tmp_path / "none")
+
+    with pytest.raises(ValueError, match="3 GPUs"):
+        study.run(trials=1, progress=False)
+
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_module_that_workers_cannot_import_travels_with_the_study(storage, tmp_path, monkeypatch):
+    package = tmp_path / "mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text("def loss(x):\n    return x * 2\n")
+    (package / "model.py").write_text("from mine.helper import loss\ndef train(params):\n    return loss(params['x'])\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from mine.model import train
+
+    frame = run(train, Random(), storage, trials=2).frame()
+
+    assert frame.loss.tolist() == (2 * frame["params.x"]).tolist()
+
+
+def test_a_study_without_a_table_of_its_own_prints_nothing(storage, capfd):
+    run(trainables.good, Random(), storage, trials=1)
+
+    printed = capfd.readouterr()
+    assert printed.out == ""

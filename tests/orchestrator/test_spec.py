@@ -1,0 +1,173 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator import ASHA, TPE, Bundle, Choice, Float, Space, saved, spec
+from orchestrator.spec import parse_text
+
+GOOD = """\
+train: examples.digits:DigitsMLP
+space:
+  lr: loguniform(1e-4, 1e-1)
+  act: [relu, gelu]
+  optimizer: "choice(sgd={'momentum': uniform(0, 0.9)}, adam={})"
+  layers: {width: "integer(8, 64)", depth: [1, 2, 3]}
+goal: min loss
+strategy: TPE() + ASHA(max_epochs=27)
+bundle: Bundle(cpus=1, memory_gib=1)
+budget: {trials: 64, hours: 2}
+seed: 7
+"""
+
+
+def test_a_study_file_says_what_the_python_api_says():
+    study = parse_text(GOOD)
+
+    assert study.strategy == TPE() + ASHA(max_epochs=27)
+    assert study.space["lr"] == Float(1e-4, 1e-1, log=True)
+    assert study.space["act"] == Choice(("relu", "gelu"))
+    assert isinstance(study.space["layers"], Space)
+    assert study.bundle == Bundle(cpus=1, memory_gib=1)
+    assert (study.budget.trials, study.budget.hours, study.seed) == (64, 2.0, 7)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "told"),
+    [
+        ("goal: min loss", "goal: mim loss", r"study\.yaml:7 goal: .*Did you mean 'min"),
+        ("strategy: TPE() + ASHA(max_epochs=27)", "strategy: TPE() + ASA(max_epochs=27)", "Did you mean 'ASHA'"),
+        ("strategy: TPE() + ASHA(max_epochs=27)", "strategy: TPE() + ASHA(max_epoch=27)", "Did you mean 'max_epochs'"),
+        ("strategy: TPE() + ASHA(max_epochs=27)", "strategy: 5", "Write a sampler and a scheduler"),
+        ("strategy: TPE() + ASHA(max_epochs=27)", "strategy: TPE() + ASHA(max_epochs=3, grace_epochs=9)", "grace_epochs"),
+        ("seed: 7", "sed: 7", r"study\.yaml:11 sed: this key is unknown\. Did you mean 'seed'"),
+        ("seed: 7", "seed: lots", "Write a whole number"),
+        ("  act: [relu, gelu]", "  act: relu", r"study\.yaml:4 space\.act: "),
+        ("  act: [relu, gelu]", "  act: []", "at least two"),
+        ("  act: [relu, gelu]", "  act: 3", "no domain"),
+        ("  lr: loguniform(1e-4, 1e-1)", "  lr: loguniform(0, 1e-1)", r"study\.yaml:3 space\.lr: .*logarithm"),
+        ("  lr: loguniform(1e-4, 1e-1)", "  lr: __import__('os').system('id')", r"study\.yaml:3 space\.lr"),
+        ("budget: {trials: 64, hours: 2}", "budget: {trials: ten}", "trials: 64"),
+        ("budget: {trials: 64, hours: 2}", "budget: {trial: 10}", "Did you mean 'trials'"),
+        ("bundle: Bundle(cpus=1, memory_gib=1)", "bundle: Bundle(cpu=1)", "Did you mean 'cpus'"),
+        ("bundle: Bundle(cpus=1, memory_gib=1)", "bundle: Bundle(gpus=-1)", "bundle"),
+        ("train: examples.digits:DigitsMLP", "train: examples.digits:DigitMLP", "Did you mean 'DigitsMLP'"),
+        ("train: examples.digits:DigitsMLP", "train: exampels.digits:DigitsMLP", "exampels"),
+        ("train: examples.digits:DigitsMLP", "train: examples.digits", "module:name"),
+        ("train: examples.digits:DigitsMLP\n", "", r"train: it is missing\. Add it: train: examples"),
+    ],
+)
+def test_each_mistake_is_told_with_its_place_and_mend(line, instead, told):
+    assert line in GOOD
+
+    with pytest.raises(ValueError, match=told):
+        parse_text(GOOD.replace(line, instead))
+
+
+def test_all_mistakes_are_told_at_once():
+    text = GOOD.replace("min loss", "mim loss").replace("seed: 7", "sed: 7").replace("hours: 2", "hours: soon")
+
+    with pytest.raises(ValueError, match="mim") as told:
+        parse_text(text, "my.yaml")
+
+    lines = str(told.value).splitlines()
+    assert len(lines) == 3
+    assert sorted(line.split(" ")[0] for line in lines) == ["my.yaml:10", "my.yaml:11", "my.yaml:7"]
+
+
+def test_set_changes_keys_in_the_same_notation():
+    settings = ["space.lr=uniform(0, 1)", "strategy=Random() + FullLength(epochs=3)", "budget.trials=5", "name=mine"]
+
+    study = parse_text(GOOD, settings=settings)
+
+    assert study.space["lr"] == Float(0, 1)
+    assert str(study.strategy) == "Random() + FullLength(epochs=3)"
+    assert (study.budget.trials, study.name) == (5, "mine")
+
+
+@pytest.mark.parametrize("setting", ["space.lr", "=3", "goal.metric=loss", "space.lr=uniform(1, 0)", "bugdet.trials=3"])
+def test_a_setting_that_cannot_work_is_told_as_such(setting):
+    with pytest.raises(ValueError, match="--set"):
+        parse_text(GOOD, settings=[setting])
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b", "train: [", "a: 1\na: 2", "x: !!python/object/apply:os.system [id]"])
+def test_what_is_no_study_file_gets_a_line_and_no_traceback(text):
+    with pytest.raises(ValueError, match=r"bad\.yaml:\d"):
+        parse_text(text, "bad.yaml")
+
+
+def test_a_file_that_is_not_there_is_told():
+    with pytest.raises(ValueError, match="No such file"):
+        spec.load("nowhere.yaml")
+
+
+def test_a_saved_study_reads_back_equal(tmp_path):
+    study = parse_text(GOOD)
+
+    saved.save(study, tmp_path)
+    again = saved.reopen(tmp_path)
+
+    assert again.space == study.space
+    assert (again.goal, again.strategy, again.bundle, again.budget) == (
+        study.goal, study.strategy, study.bundle, study.budget)  # fmt: skip
+    saved.check_same(again, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [("space.lr=uniform(0, 1)", "lr"), ("goal=max accuracy", "max accuracy"), ("space.new=[1, 2]", "new")],
+)
+def test_a_changed_study_is_refused_on_resume_with_the_difference(tmp_path, change, shown):
+    saved.save(parse_text(GOOD), tmp_path)
+
+    with pytest.raises(ValueError, match=f"(?s)another study.*[+-].*{shown}"):
+        saved.check_same(parse_text(GOOD, settings=[change]), tmp_path)
+
+
+def test_changed_code_is_refused_unless_it_is_accepted(tmp_path):
+    study = parse_text(GOOD)
+    saved.save(study, tmp_path)
+    path = tmp_path / saved.FILE
+    path.write_text(path.read_text().replace(str(saved.digest(study.train)), "feedfacefeed"))
+
+    with pytest.raises(ValueError, match="--accept-changes"):
+        saved.check_same(study, tmp_path)
+
+    saved.check_same(study, tmp_path, accept_changes=True)
+
+
+@pytest.mark.parametrize(("trials", "total"), [(None, 64), ("+32", 96), (80, 80), ("80", 80)])
+def test_more_trials_are_a_total_or_an_addition(tmp_path, trials, total):
+    saved.save(parse_text(GOOD), tmp_path)
+
+    assert saved.total_trials(tmp_path, trials, None) == total
+
+
+def test_trials_that_are_no_number_are_refused(tmp_path):
+    saved.save(parse_text(GOOD), tmp_path)
+
+    with pytest.raises(ValueError, match=r"--trials \+32"):
+        saved.total_trials(tmp_path, "many", None)
+
+
+@given(st.text(max_size=200))
+def test_whatever_stands_in_a_file_is_a_study_or_a_told_mistake(text):
+    try:
+        parse_text(text)
+    except (ValueError, TypeError) as error:
+        assert str(error)
+
+
+@given(st.text(max_size=60))
+def test_whatever_is_set_is_a_study_or_a_told_mistake(value):
+    try:
+        parse_text(GOOD, settings=[f"space.lr={value}", f"strategy={value}"])
+    except (ValueError, TypeError) as error:
+        assert str(error)
+
+
+def test_the_examples_files_are_valid():
+    for path in Path("examples").glob("*.yaml"):
+        assert spec.load(path).name
