@@ -7,10 +7,13 @@ This is the facade. Importing it loads neither ray, torch nor pandas.
 
 from typing import TYPE_CHECKING, Any
 
-from cluster import Bundle
-from orchestrator.budget import Budget
 from orchestrator.floors import check_names
-from search import (
+
+check_names()  # before anything is taken from a room that may not be ours
+
+from cluster import Bundle  # noqa: E402
+from orchestrator.budget import Budget  # noqa: E402
+from search import (  # noqa: E402
     ASHA,
     PBT,
     TPE,
@@ -76,8 +79,6 @@ _LAZY = {
     "Batches": "trainables",
     "split": "trainables",
 }
-
-check_names()
 
 
 def __getattr__(name: str) -> Any:

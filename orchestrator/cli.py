@@ -162,9 +162,12 @@ class _Mends:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        from orchestrator.folder import BusyError
+        from orchestrator.folder import BusyError, StorageError
 
         if isinstance(error, KeyboardInterrupt):
+            sys.exit(130)
+        if isinstance(error, StorageError):
+            click.echo(_printable(str(error)), err=True)
             sys.exit(130)
         mendable = isinstance(error, ValueError | TypeError | FileNotFoundError | BusyError | ConnectionError)
         if mendable or type(error) is LookupError:

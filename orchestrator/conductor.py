@@ -152,9 +152,9 @@ class Conductor:
     def lose(self, trial: str, reason: str, *, own_fault: bool = True) -> None:
         """A trial's process is gone: it goes on elsewhere, or has failed once too often."""
         known = self.record.trials[trial]
-        self._running.discard(trial)
-        if known.over or known.paused_by is not None:
+        if trial not in self._running:
             return
+        self._running.discard(trial)
         if own_fault and known.faults >= self.terms.retries:
             tries = f", and {known.faults} retries ended alike" if known.faults else ""
             self.end(trial, "failed", f"{reason}{tries}")
@@ -202,8 +202,8 @@ class Conductor:
         for trial in list(self.record.trials.values()):
             if trial.over:
                 continue
-            if outcome == "done":
-                self.end(trial.id, "stopped", trial.reason or "never called again")
+            if outcome == "done" and trial.paused_by == "scheduler":
+                self.end(trial.id, "stopped", trial.reason)
             elif trial.status == "running":
                 self.interrupt(trial.id)
         self._emit("study_ended", outcome=outcome, reason=self.closing or "all trials are over")
@@ -275,6 +275,7 @@ class Conductor:
             "seconds": trial.seconds,
             "best": trial.best,
             "best_epoch": trial.best_epoch,
+            "bar": self.record.bar,
         }
 
     def _is_fresh(self, report: Report) -> bool:

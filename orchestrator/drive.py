@@ -15,7 +15,7 @@ from cluster import Machine
 from orchestrator import ledger, saved
 from orchestrator.conductor import Conductor, Terms
 from orchestrator.floors import check_workers, worker_folders
-from orchestrator.folder import Lease, new_folder, probe
+from orchestrator.folder import Lease, StorageError, new_folder, probe
 from orchestrator.lanes import Lanes
 from orchestrator.ledger import Ledger
 from orchestrator.plan import Plan, plan
@@ -36,7 +36,7 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
     """
     study.check_budget()
     check_workers(worker_folders())
-    packed = pack((study.train, NestedParams(study.space)))
+    packed = pack(study.train, NestedParams(study.space))
     with ExitStack() as stack:
         if folder is not None:  # a held lease refuses us before Ray is started
             stack.enter_context(_lease(folder))
@@ -96,7 +96,18 @@ class _Driver:
             self._open(conductor, reading)
             stops = stack.enter_context(_counted_stops())
             view = stack.enter_context(Progress.of(self._study, self._folder, conductor, self._outlook, self._progress))
-            self._fit(conductor, view, stops)
+            try:
+                self._fit(conductor, view, stops)
+                conductor.finish()
+            except Exception as error:
+                if book.failure is None:
+                    conductor.close(f"the driver failed: {type(error).__name__}: {error}")
+                    conductor.finish()
+                    raise
+                raise StorageError(
+                    f"the ledger in {self._folder} cannot be written any more: {book.failure.strerror}. "
+                    f"Free space there, then: a440 resume {self._folder}"
+                ) from error
             view.draw(last=True)
 
     def _conductor(self, book: Ledger, clock: Clock) -> Conductor:
@@ -157,13 +168,7 @@ class _Driver:
             trial_s=hung_s,
             stopped=lambda: len(stops),
         )
-        try:
-            launch.fit(tune_trainable(self._packed, session), placement(study.bundle), lanes, at_once + 8)
-        except BaseException as error:
-            conductor.close(f"the driver failed: {type(error).__name__}: {error}")
-            raise
-        finally:
-            conductor.finish()
+        launch.fit(tune_trainable(self._packed, session), placement(study.bundle), lanes, at_once + 8)
 
 
 @contextmanager

@@ -28,6 +28,10 @@ class BusyError(RuntimeError):
     """Another driver holds the study."""
 
 
+class StorageError(RuntimeError):
+    """The disk refuses the ledger: what was written is safe, and the study can be resumed."""
+
+
 def check_name(name: str) -> str:
     """A study's name; raises ValueError where it could not be a folder's."""
     if not isinstance(name, str) or not NAME.fullmatch(name):

@@ -173,6 +173,8 @@ def _cause(error: str) -> tuple[str, bool]:
         return "its node was lost", False
     if "LostError" in text:
         return text.rsplit("LostError:", 1)[1].strip()[:300] or "its process could not be trusted", True
+    if "creation task" in text or "TuneError" in text:
+        return _last_words(error), True
     if "OutOfMemory" in text or "memory usage threshold" in text:
         return "out of memory: the operating system or Ray ended the process", True
     if "SIGSEGV" in text or "segfault" in text.lower():
@@ -180,6 +182,12 @@ def _cause(error: str) -> tuple[str, bool]:
     if "actor died unexpectedly" in text or "ActorDiedError" in text or "died" in text:
         return "its process died" + _exit_code(text), True
     return text[:300], True
+
+
+def _last_words(error: str) -> str:
+    """The last line of a traceback, which names what was raised."""
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    return f"its process could not begin: {lines[-1][:300]}" if lines else "its process could not begin"
 
 
 def _exit_code(text: str) -> str:

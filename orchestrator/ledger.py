@@ -8,6 +8,7 @@ a trial is also forced to disk, anything else within a second. Reading forgives 
 a torn last line is dropped, a damaged line in the middle is set aside, and both are told.
 """
 
+import contextlib
 import json
 import os
 import threading
@@ -91,8 +92,12 @@ class Ledger:
         if self.failure is not None:
             raise self.failure
         body: Event = {"seq": self._seq, "t": round(self._clock(), 3), "event": event, **fields}
-        self._file.write(_encode(body))
-        self._file.flush()
+        try:
+            self._file.write(_encode(body))
+            self._file.flush()
+        except OSError as error:
+            self.failure = error
+            raise
         self._seq += 1
         self._dirty.set()
         if event in FORCED:
@@ -114,8 +119,10 @@ class Ledger:
         self._thread.join(timeout=10)
         if not self._file.closed:
             self._sync()
-            self._file.close()
-        _write_manifest(self._folder)
+            with contextlib.suppress(OSError):  # a full disk was told when it was met
+                self._file.close()
+        if self.failure is None:
+            _write_manifest(self._folder)
 
     def _rotate(self) -> None:
         old = self._file

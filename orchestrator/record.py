@@ -71,6 +71,7 @@ class Record:
         ended: why the last driver ended; None while it runs, or when it was killed.
         problems: events that fit nothing, for example after a damaged line.
         last_number: of the newest trial.
+        bar: the best value that any trial ever reported; whoever beats it is worth a checkpoint.
         over: how many trials are over; `failed` are those of them that failed or timed out.
     """
 
@@ -86,6 +87,7 @@ class Record:
         self.next_seq = 1
         self.last_number = 0
         self.over = 0
+        self.bar: float | None = None
         self.failed: list[TrialRecord] = []
 
     def apply(self, event: Event) -> None:
@@ -155,5 +157,7 @@ class Record:
         trial.last = metrics.get(self.goal.metric)
         if trial.last is not None and self.goal.better(trial.last, trial.best):
             trial.best, trial.best_epoch, trial.metrics = trial.last, trial.epoch, metrics
+            if self.goal.better(trial.last, self.bar):
+                self.bar = trial.last
         elif trial.best is None:
             trial.metrics = metrics

@@ -179,6 +179,7 @@ class RayPBT:
         for score in due:  # all are recorded before any is judged
             member = self._members[score.trial]
             self._ray._save_trial_state(self._state(member), score.epoch, _result(score), member)
+            member.status = "RUNNING"  # who reports runs, whatever was thought of it before
             self._state(member).last_checkpoint = score.trial  # every judged member has one of this epoch
             self._epochs[score.trial] = score.epoch
         decisions: dict[str, Decision] = {score.trial: Go() for score in batch}

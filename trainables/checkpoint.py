@@ -9,24 +9,33 @@ over for the one before it.
 
 import hashlib
 import json
-import os
+import re
 import shutil
+import uuid
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+_MANIFEST = "manifest.json"
+_TRIES = 3  # to rename into a place that another writer may take at the same moment
+
 
 def write(root: Path, epoch: int, save: Callable[[Path], None]) -> Path:
-    """Writes the checkpoint of an epoch into `root`, in place of any other of that epoch."""
+    """Writes the checkpoint of an epoch into `root`, in place of any other of that epoch.
+
+    Raises:
+        OSError: the disk is full, for example; what was there is as it was.
+        ValueError: `save` took a name that is needed here.
+    """
     final = root / f"e{epoch:05d}"
-    draft = root / f".e{epoch:05d}-{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = root / f".e{epoch:05d}-{uuid.uuid4().hex[:12]}"
     draft.mkdir(parents=True)
     try:
         save(draft)
+        if (draft / _MANIFEST).exists():
+            raise ValueError(f"save() wrote {_MANIFEST}, a name that a440 needs. Give that file another name.")
         files = {p.relative_to(draft).as_posix(): _fingerprint(p) for p in sorted(draft.rglob("*")) if p.is_file()}
-        (draft / "manifest.json").write_text(json.dumps({"epoch": epoch, "files": files}))
-        shutil.rmtree(final, ignore_errors=True)
-        draft.rename(final)
+        (draft / _MANIFEST).write_text(json.dumps({"epoch": epoch, "files": files}))
+        _put(draft, final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return final
@@ -36,19 +45,21 @@ def epochs(root: Path) -> list[int]:
     """The epochs that have a checkpoint, good or bad, newest first."""
     if not root.is_dir():
         return []
-    names = [p.name[1:] for p in root.iterdir() if p.name.startswith("e")]
-    return sorted((int(name) for name in names if name.isdigit()), reverse=True)
+    found = [re.fullmatch(r"e([0-9]{5,9})", path.name) for path in root.iterdir()]
+    return sorted((int(name[1]) for name in found if name), reverse=True)
 
 
 def damage(folder: Path) -> str | None:
     """What is wrong with a checkpoint; None when it is whole."""
     try:
-        files = json.loads((folder / "manifest.json").read_text())["files"]
-        for name, fingerprint in files.items():
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        for name, fingerprint in manifest["files"].items():
             if _fingerprint(folder / name) != fingerprint:
                 return f"{name} does not have its checksum"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{type(error).__name__}: {error}"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"it cannot be read ({type(error).__name__}: {error})"
     return None
 
 
@@ -70,6 +81,25 @@ def prune(root: Path, keep: Collection[int]) -> None:
     for epoch in epochs(root):
         if epoch not in keep:
             shutil.rmtree(root / f"e{epoch:05d}", ignore_errors=True)
+
+
+def tidy(root: Path, upto: int) -> None:
+    """Removes what an earlier process left: drafts, and epochs after `upto`, which nobody knows of."""
+    prune(root, [epoch for epoch in epochs(root) if epoch <= upto])
+    for draft in root.glob(".e*"):
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _put(draft: Path, final: Path) -> None:
+    for left in reversed(range(_TRIES)):
+        shutil.rmtree(final, ignore_errors=True)
+        try:
+            draft.rename(final)
+        except OSError:
+            if not left:
+                raise
+        else:
+            return
 
 
 def _fingerprint(path: Path) -> dict[str, object]:

@@ -13,12 +13,14 @@ class Trainable(ABC):
     """A model of any kind, trained one epoch at a time. Subclass it and fill in four methods.
 
     A new object is made for every trial (and for every time that a trial goes on elsewhere), so nothing
-    of one trial can leak into another, although the process is used again.
+    of one trial can leak into another, although the process is used again. The generators of `random`,
+    numpy and torch are seeded before `setup` and before every `step`, by the trial's seed and the epoch:
+    a trial that is taken up again draws what it would have drawn undisturbed.
     """
 
     @abstractmethod
     def setup(self, params: Params) -> None:
-        """Builds the model; called once, before anything else. Random generators are seeded."""
+        """Builds the model; called once, before anything else."""
 
     @abstractmethod
     def step(self) -> Metrics | None:
@@ -26,7 +28,7 @@ class Trainable(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Writes all that `load` needs into an empty folder."""
+        """Writes all that `load` needs into an empty folder; an OSError costs the checkpoint, not the trial."""
 
     @abstractmethod
     def load(self, folder: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batches:
     """An iterable of `(input, target)` batches over whole tensors.
 
@@ -24,13 +24,9 @@ class Batches:
     shuffle: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.targets) or len(self.inputs) == 0:
-            raise ValueError(
-                f"{len(self.inputs)} inputs and {len(self.targets)} targets make no batches. "
-                f"Give as many targets as inputs, at least one."
-            )
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size} makes no batches. Set batch_size=1 or more.")
+        _check_rows(self.inputs, self.targets)
+        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, int) or self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size!r} makes no batches. Set batch_size=1 or more, whole.")
 
     def __len__(self) -> int:
         return -(-len(self.inputs) // self.batch_size)
@@ -39,14 +35,12 @@ class Batches:
         if not self.shuffle:
             yield from zip(self.inputs.split(self.batch_size), self.targets.split(self.batch_size), strict=True)
             return
-        order = torch.randperm(len(self.inputs)).to(self.inputs.device)
-        for rows in order.split(self.batch_size):
+        order = torch.randperm(len(self.inputs))  # on the CPU: one order, whatever the device
+        for rows in order.to(self.inputs.device).split(self.batch_size):
             yield self.inputs[rows], self.targets[rows]
 
     def to(self, device: torch.device) -> "Batches":
-        """The same batches on a device; itself where it is there already."""
-        if self.inputs.device == device:
-            return self
+        """The same batches on a device; what is there already is not copied."""
         return Batches(self.inputs.to(device), self.targets.to(device), self.batch_size, self.shuffle)
 
 
@@ -58,14 +52,33 @@ def split(
     Args:
         inputs: `[N, ...]`.
         targets: `[N, ...]`.
-        validation: share of the rows that is kept for validation, (0, 1).
+        validation: share of the rows that is kept for validation, (0, 1); at least one row on either side.
         batch_size: rows per training batch.
         seed: decides which rows are kept.
     """
+    _check_rows(inputs, targets)
+    if not 0 < validation < 1 or len(inputs) < 2:
+        raise ValueError(
+            f"validation={validation!r} of {len(inputs)} rows leaves nothing to train on, or nothing to validate with. "
+            f"Set validation between 0 and 1, such as 0.2, and give two rows or more."
+        )
     order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))
-    kept = max(1, round(len(inputs) * validation))
+    kept = min(max(1, round(len(inputs) * validation)), len(inputs) - 1)
     train, held = order[kept:], order[:kept]
     return (
         Batches(inputs[train], targets[train], batch_size, shuffle=True),
         Batches(inputs[held], targets[held], batch_size=4096),
     )
+
+
+def _check_rows(inputs: Tensor, targets: Tensor) -> None:
+    for name, rows in (("inputs", inputs), ("targets", targets)):
+        if not isinstance(rows, Tensor):
+            raise TypeError(f"{name} is of {type(rows).__name__}, not a tensor. Wrap it: torch.as_tensor({name}).")
+        if rows.ndim == 0:
+            raise ValueError(f"{name} is one number, not rows. Give a tensor of shape [N, ...].")
+    if len(inputs) != len(targets) or len(inputs) == 0:
+        raise ValueError(
+            f"{len(inputs)} inputs and {len(targets)} targets make no batches. "
+            f"Give as many targets as inputs, at least one."
+        )

@@ -13,20 +13,21 @@
 The third kind runs in a thread and waits inside `report` until its next epoch is wanted.
 """
 
+import functools
 import inspect
 import queue
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 from trainables.contract import Metrics, Params
 
 Function = Callable[..., Any]
-
-
-class _Left(BaseException):
-    """Raised inside a user's function to end it; a BaseException, so that `except Exception` lets it pass."""
+PATIENCE_S = 5.0  # for a function to come to its end
+_NOTHING: Any = object()
+_ENOUGH = "no more epochs are wanted"
 
 
 class FunctionTraining:
@@ -45,10 +46,10 @@ class FunctionTraining:
         self._epochs = _reported(function, params) if takes_report(function) else _yielded(function, params)
 
     def step(self) -> Metrics | None:
-        outcome = next(self._epochs, None)
-        if outcome is None or isinstance(outcome, dict):
-            return outcome
-        return {self._metric: outcome}
+        outcome = next(self._epochs, _NOTHING)
+        if outcome is _NOTHING:
+            return None
+        return outcome if isinstance(outcome, Mapping) else {self._metric: outcome}
 
     def save(self, folder: Path) -> None:
         raise AssertionError("a function has no state to save")
@@ -57,22 +58,43 @@ class FunctionTraining:
         raise AssertionError("a function has no state to load")
 
     def close(self) -> None:
-        self._epochs.close()  # type: ignore[attr-defined]
+        """Ends the function, whose `finally` blocks run; raises RuntimeError where it goes on nevertheless."""
+        self._epochs.close()
+
+
+def check(function: Function) -> None:
+    """Raises TypeError for a function that cannot be called with params, or with params and `report`."""
+    inner = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
+    name = getattr(inner, "__name__", type(inner).__name__)
+    mend = f"Write def {name}(params): ..., or def {name}(params, report): ..."
+    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
+        raise TypeError(f"{name} is async, and nobody awaits it. Write a plain function, with asyncio.run inside.")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        raise TypeError(f"{name} does not say which arguments it takes. {mend}") from None
+    try:
+        signature.bind({}, **({"report": None} if takes_report(function) else {}))
+    except TypeError:
+        raise TypeError(
+            f"{name}{signature} cannot be called with one dict of params. {mend}"
+            if signature.parameters
+            else f"{name} takes no params. {mend}"
+        ) from None
+    if takes_report(function) and inspect.isgeneratorfunction(inner):
+        raise TypeError(f"{name} yields and takes report. Do one of them: yield metrics, or call report(metrics).")
 
 
 def takes_report(function: Function) -> bool:
     """Whether a function wants `report` beside its params."""
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    wanted = [p for p in inspect.signature(function).parameters.values() if p.kind in positional]
-    return (len(wanted) >= 2 and wanted[1].default is inspect.Parameter.empty) or any(
-        p.name == "report" for p in wanted
-    )
+    found = inspect.signature(function).parameters.get("report")
+    return found is not None and found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
 
 
-def _yielded(function: Function, params: Params) -> Iterator[Any]:
+def _yielded(function: Function, params: Params) -> Generator[Any, None, None]:
     """What a generator yields and what a plain function returns."""
     outcome = function(params)
-    if not inspect.isgenerator(outcome):
+    if not hasattr(outcome, "__next__"):
         if outcome is not None:
             yield outcome
         return
@@ -81,39 +103,63 @@ def _yielded(function: Function, params: Params) -> Iterator[Any]:
         yield final
 
 
-def _reported(function: Function, params: Params) -> Iterator[Any]:
+def _reported(function: Function, params: Params) -> Generator[Any, None, None]:
     """What a function reports from its own thread, one epoch at a time."""
-    wanted: queue.Queue[bool] = queue.Queue()
-    told: queue.Queue[tuple[str, Any]] = queue.Queue()
-
-    def report(metrics: Metrics | None = None, /, **more: Any) -> None:
-        """Reports one epoch; returns when the next one is wanted."""
-        told.put(("epoch", {**(metrics or {}), **more}))
-        if not wanted.get():
-            raise _Left
+    report = _Report()
 
     def run() -> None:
         try:
-            if wanted.get():
-                told.put(("end", function(params, report)))
-        except _Left:
-            return
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for it
-            told.put(("error", error))
+            outcome = function(params, report=report)
+            report.told.put(("end", outcome))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for it, if one does
+            report.told.put(("error", error))
 
     thread = threading.Thread(target=run, name="train", daemon=True)
     thread.start()
     try:
         while True:
-            wanted.put(True)
-            kind, value = told.get()
+            kind, value = report.told.get()
             if kind == "error":
                 raise value
+            if kind == "epoch" or value is not None:
+                yield value
             if kind == "end":
-                if value is not None:
-                    yield value
                 return
-            yield value
+            report.wanted.release()
     finally:
-        wanted.put(False)
-        thread.join(timeout=5)
+        report.leave()
+        thread.join(PATIENCE_S)
+        if thread.is_alive():
+            raise RuntimeError(
+                f"the function still runs {PATIENCE_S:g} s after it was told to end. "
+                f"Let what `report` raises pass: write `except Exception`, not `except:`."
+            )
+
+
+class _Report:
+    """What a function calls once per epoch, from whichever thread; it returns when the next one is wanted.
+
+    If none is, it raises SystemExit, which `except Exception` lets pass and of which a thread dies quietly.
+    """
+
+    def __init__(self) -> None:
+        self.told: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self.wanted = threading.Semaphore(0)
+        self._left = False
+
+    def __call__(self, metrics: Any = _NOTHING, /, **more: Any) -> None:
+        if self._left:
+            time.sleep(0.1)  # somebody swallows our exception in a loop, which is not to take a core
+            raise SystemExit(_ENOUGH)
+        if more and metrics is not _NOTHING:
+            more = {**metrics, **more}
+        self.told.put(("epoch", dict(more) if more or metrics is _NOTHING else metrics))
+        self.wanted.acquire()
+        if self._left:
+            self.wanted.release()  # for the next thread that waits here
+            raise SystemExit(_ENOUGH)
+
+    def leave(self) -> None:
+        """Ends every thread that waits, or will call."""
+        self._left = True
+        self.wanted.release()

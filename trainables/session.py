@@ -11,12 +11,12 @@ A *leg* is a stretch of a trial on one actor. Its terms come as a plain dict:
     seconds    training seconds before this leg
     best       the goal's best value before this leg, or None; best_epoch its epoch
 
-Fast epochs are reported together, slow ones each by itself; checkpoints are written after every
-epoch unless that would take more than a tenth of the time. No Ray here.
+Fast epochs are reported together, slow ones each by itself. A report that was made is never lost to what
+comes after it: a full disk costs the checkpoint, an exception ends the trial with all that it reported.
+No Ray here.
 """
 
-import random
-import sys
+import math
 import time
 import traceback
 from collections.abc import Callable, Container, Mapping
@@ -26,10 +26,12 @@ from typing import Any
 from trainables import checkpoint
 from trainables.contract import Training
 from trainables.firewall import BadReportError, clean, missing
-from trainables.log import captured
+from trainables.log import Log
+from trainables.origin import own_line
+from trainables.saver import Saver
+from trainables.seeds import sow
 
 BATCH_S = 0.1  # reports of this many seconds travel together
-SAVE_SHARE = 0.1  # of the training time
 
 Start = Callable[[dict[str, Any], int], Training]
 
@@ -62,21 +64,25 @@ class Session:
         last_epoch: int | None = None,
     ):
         self._start, self._folder, self._metric = start, folder, metric
-        self._judged, self._must_save, self._last_epoch = judged, must_save, last_epoch
+        self._judged, self._last_epoch = judged, last_epoch
+        self._musts: Container[int] = judged if must_save else ()
         self._sign = 1.0 if mode == "min" else -1.0
+        self._log = Log()
         self._leg: Mapping[str, Any] | None = None
         self._training: Training | None = None
+        self._saver: Saver | None = None
+        self._notes: list[str] = []
+        self._lost: LostError | None = None
 
     def begin(self, leg: Mapping[str, Any]) -> None:
         """Takes a leg's terms; nothing is built before the first `advance`."""
         self.end()
-        self._leg = leg
-        self._epoch = self._saved_epoch = 0
+        self._leg, self._saver = leg, None
+        self._epoch = 0
         self._seconds = float(leg["seconds"])
         self._best: float | None = leg["best"]
         self._best_epoch = int(leg["best_epoch"])
-        self._save_s, self._since_save_s = 0.0, 0.0
-        self._judged_saves: list[int] = []
+        self._disk_is_full = False
 
     def advance(self) -> dict[str, Any]:
         """Trains until there is something to say.
@@ -86,36 +92,49 @@ class Session:
             trial ended by itself, with `status`, `reason` and `traceback`.
 
         Raises:
-            LostError: the process cannot be trusted any more.
+            LostError: the process cannot be trusted any more; what was reported before is answered first.
         """
-        assert self._leg is not None
-        said: dict[str, Any] = {"reports": [], "saved": [], "notes": [], "end": None}
-        with captured(self._trial_folder / "log.txt"):
+        if self._lost is not None:
+            raise self._lost
+        said: dict[str, Any] = {"reports": [], "saved": [], "end": None}
+        with self._log.into(self._trial_folder / "log.txt"):
             try:
                 self._advance(said)
             except BadReportError as error:
+                print(error)
                 said["end"] = _end("failed", str(error))
             except SystemExit as error:
-                said["end"] = _end("lost", f"the training code called sys.exit({error.code})")
-            except Exception as error:  # noqa: BLE001 - a trial's failure is an answer, told with its traceback
-                _refuse_to_go_on(error)
-                said["end"] = _end("failed", _reason(error), traceback.format_exc())
                 traceback.print_exc()
-        if said["end"] is not None:
-            self.end()
+                said["end"] = _end("lost", f"the training code called sys.exit({error.code})")
+            except Exception as error:
+                traceback.print_exc()
+                self._lost = _loss(error)
+                if self._lost is None:
+                    said["end"] = _end("failed", _reason(error), traceback.format_exc())
+                elif not said["reports"]:
+                    raise self._lost from error
+            if said["end"] is not None:
+                self._close()
+        said["notes"], self._notes = self._notes, []
         return said
 
     def keep(self) -> int:
         """Writes a checkpoint of the newest epoch if there is none; returns the newest saved epoch."""
-        if self._training is not None and self._training.saves and self._epoch > self._saved_epoch:
-            self._save()
-        return self._saved_epoch
+        if self._training is None or self._saver is None or not self._training.saves:
+            return 0
+        if self._epoch > self._saver.saved_epoch:
+            with self._log.into(self._trial_folder / "log.txt"):
+                try:
+                    self._saver.save(self._training, self._epoch, self._best_epoch)
+                except Exception:  # noqa: BLE001 - the study is closing, and the epochs before are saved
+                    traceback.print_exc()
+        return self._saver.saved_epoch
 
     def end(self) -> None:
         """Ends the leg."""
         if self._training is not None:
-            self._training.close()
-        self._training = None
+            with self._log.into(self._trial_folder / "log.txt"):
+                self._close()
 
     @property
     def _trial_folder(self) -> Path:
@@ -123,81 +142,106 @@ class Session:
         return self._folder / "trials" / self._leg["trial"]
 
     def _advance(self, said: dict[str, Any]) -> None:
-        assert self._leg is not None
         if self._training is None:
-            self._open(said)
+            self._open()
         assert self._training is not None
         deadline = time.monotonic() + BATCH_S
-        while said["end"] is None:
-            began = time.perf_counter()
-            outcome = self._training.step()
-            spent = time.perf_counter() - began
-            if outcome is None:
-                self._finish(said)
-                return
-            self._report(outcome, spent, said)
-            if self._epoch in self._judged or self._epoch == self._last_epoch:
-                return
-            if time.monotonic() >= deadline:
-                return
+        goes_on = True
+        while goes_on and time.monotonic() < deadline:
+            goes_on = self._train_epoch(said)
 
-    def _report(self, outcome: Any, spent: float, said: dict[str, Any]) -> None:
+    def _train_epoch(self, said: dict[str, Any]) -> bool:
+        """One epoch; the answer says whether the next one may follow before this one is reported."""
+        assert self._leg is not None
+        assert self._training is not None
+        if self._training.saves:
+            sow(self._leg["seed"], self._epoch + 1)
+        began = time.perf_counter()
+        outcome = self._training.step()
+        spent = time.perf_counter() - began
+        if outcome is None:
+            self._finish(said)
+            return False
+        value = self._report(outcome, spent, said)
+        if not math.isfinite(value):  # the trial is as good as over, and its weights are worth nothing
+            return False
+        if self._training.saves:
+            self._save_if_due(spent, said)
+        return self._epoch not in self._judged and self._epoch != self._last_epoch
+
+    def _report(self, outcome: Any, spent: float, said: dict[str, Any]) -> float:
         assert self._leg is not None
         metrics = clean(outcome, self._leg["trial"], self._metric)
         self._epoch += 1
         self._seconds += spent
-        self._since_save_s += spent
         said["reports"].append({"epoch": self._epoch, "seconds": round(self._seconds, 6), "metrics": metrics})
-        value = self._sign * metrics[self._metric]
-        if self._best is None or value < self._sign * self._best:
-            self._best, self._best_epoch = metrics[self._metric], self._epoch
-        if self._is_due():
-            self._save()
+        value = metrics[self._metric]
+        if math.isfinite(value) and (self._best is None or self._sign * value < self._sign * self._best):
+            self._best, self._best_epoch = value, self._epoch
+        return value
+
+    def _save_if_due(self, spent: float, said: dict[str, Any]) -> None:
+        assert self._saver is not None
+        self._saver.trained(spent)
+        if self._saver.is_due(self._epoch):
+            self._save(said)
+
+    def _save(self, said: dict[str, Any]) -> None:
+        """Saves this epoch; training goes on without a checkpoint where the disk does not take it."""
+        assert self._leg is not None
+        assert self._training is not None
+        assert self._saver is not None
+        try:
+            self._saver.save(self._training, self._epoch, self._best_epoch)
+        except OSError as error:
+            traceback.print_exc()
+            if not self._disk_is_full:
+                self._notes.append(
+                    f"{self._leg['trial']} could not save epoch {self._epoch} ({_line(error)}) and trains on. "
+                    f"Free space in {self._folder}: what was not saved is trained again when the trial is interrupted."
+                )
+            self._disk_is_full = True
+        else:
             said["saved"].append(self._epoch)
 
-    def _is_due(self) -> bool:
-        assert self._leg is not None
-        assert self._training is not None
-        if not self._training.saves:
-            return False
-        at_the_end = self._epoch == self._last_epoch
-        judged = self._must_save and self._epoch in self._judged
-        return at_the_end or judged or self._save_s <= SAVE_SHARE * self._since_save_s or self._saved_epoch == 0
-
-    def _save(self) -> None:
-        assert self._leg is not None
-        assert self._training is not None
-        began = time.perf_counter()
-        root = self._trial_folder / "checkpoints"
-        checkpoint.write(root, self._epoch, self._training.save)
-        if self._epoch in self._judged:
-            self._judged_saves = [*self._judged_saves[-1:], self._epoch]
-        newest = [epoch for epoch in checkpoint.epochs(root) if epoch <= self._epoch][:2]
-        checkpoint.prune(root, {*newest, self._best_epoch, *self._judged_saves})
-        self._saved_epoch, self._since_save_s = self._epoch, 0.0
-        self._save_s = time.perf_counter() - began
-
-    def _open(self, said: dict[str, Any]) -> None:
+    def _open(self) -> None:
         """Builds the training, from the newest checkpoint that can be trusted."""
         leg = self._leg
         assert leg is not None
-        random.seed(leg["seed"])
-        if "numpy" in sys.modules:
-            sys.modules["numpy"].random.seed(leg["seed"] % 2**32)
-        training = self._start(leg["params"], leg["seed"])
-        self._training = training
-        if not training.saves:
+        self._training = self._start(leg["params"], leg["seed"])
+        if not self._training.saves:
             return
-        epoch, folder, passed = checkpoint.newest(self._trial_folder / "checkpoints", leg["upto"], leg["after"])
+        root = self._trial_folder / "checkpoints"
+        checkpoint.tidy(root, leg["upto"])
+        epoch, folder, passed = checkpoint.newest(root, leg["upto"], leg["after"])
         if folder is None and leg["source"] is not None:
-            root = self._folder / "trials" / leg["source"]["trial"] / "checkpoints"
-            _, folder, more = checkpoint.newest(root, leg["source"]["epoch"])
+            folder, more = self._source()
             passed += more
+        elif folder is None and leg["upto"] > 0:
+            passed = passed or ["no checkpoint is left"]
         if folder is not None:
-            training.load(folder)
+            self._training.load(folder)
         start = str(folder.relative_to(self._folder)) if folder else "its beginning"
-        said["notes"] += [f"{leg['trial']} goes on from {start}: {wrong}" for wrong in passed]
-        self._epoch = self._saved_epoch = epoch
+        self._notes += [f"{leg['trial']} goes on from {start}: {wrong}" for wrong in passed]
+        self._epoch = epoch
+        self._saver = Saver(root, epoch, self._musts, self._last_epoch)
+
+    def _source(self) -> tuple[Path | None, list[str]]:
+        """The other trial's checkpoint whose weights this one takes over, and what is to be told of it.
+
+        The one of the wanted epoch may be gone, where that trial has run on meanwhile: then the next best.
+        """
+        assert self._leg is not None
+        trial, wanted = self._leg["source"]["trial"], self._leg["source"]["epoch"]
+        root = self._folder / "trials" / trial / "checkpoints"
+        epoch, folder, passed = checkpoint.newest(root, wanted)
+        if folder is None:
+            later = [other for other in reversed(checkpoint.epochs(root)) if other > wanted]
+            whole = [other for other in later if checkpoint.damage(root / f"e{other:05d}") is None]
+            epoch, folder = (whole[0], root / f"e{whole[0]:05d}") if whole else (0, None)
+        if epoch != wanted and not passed:
+            passed = [f"{trial} has no checkpoint of epoch {wanted}"]
+        return folder, passed
 
     def _finish(self, said: dict[str, Any]) -> None:
         """The trainable says that it has nothing left to train."""
@@ -205,10 +249,21 @@ class Session:
         assert self._training is not None
         if self._epoch == 0:
             raise missing(self._leg["trial"], self._metric)
-        if self._training.saves and self._saved_epoch < self._epoch:
-            self._save()
-            said["saved"].append(self._epoch)
+        if self._saver is not None and self._saver.saved_epoch < self._epoch:
+            self._save(said)
         said["end"] = _end("ended", "the trainable finished")
+
+    def _close(self) -> None:
+        """Ends the training; what goes wrong at it is no failure of the trial, but it is told."""
+        assert self._leg is not None
+        training, self._training = self._training, None
+        if training is None:
+            return
+        try:
+            training.close()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's `finally` blocks
+            traceback.print_exc()
+            self._notes.append(f"{self._leg['trial']} did not end cleanly: {_reason(error)}")
 
 
 def _end(status: str, reason: str, trace: str | None = None) -> dict[str, Any]:
@@ -217,18 +272,30 @@ def _end(status: str, reason: str, trace: str | None = None) -> dict[str, Any]:
 
 def _reason(error: BaseException) -> str:
     """An exception in one line, with the user's own line that raised it."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/trainables/" not in f.filename]
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}{where}" if text else f"{type(error).__name__}{where}"
+    line = own_line(error)
+    where = f" ({line})" if line else ""
+    text = _line(error)
+    return f"{type(error).__name__}: {text}{where}" if text else f"{type(error).__name__}{where}"
 
 
-def _refuse_to_go_on(error: Exception) -> None:
-    """Raises LostError for failures that poison a process: its memory or its CUDA context."""
-    name, text = type(error).__name__, str(error)
-    if name == "OutOfMemoryError" or "CUDA out of memory" in text:
-        raise LostError(f"out of GPU memory: {text[:200]}") from error
-    if isinstance(error, MemoryError):
-        raise LostError(f"out of memory: {text[:200]}") from error
-    if "CUDA error" in text:
-        raise LostError(f"the GPU reported an error: {text[:200]}") from error
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+_GPU_MARKS = ("CUDA error", "CUDA driver error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "HIP error")
+_MEMORY_MARKS = ("can't allocate memory", "not enough memory: you tried to allocate")
+
+
+def _loss(error: BaseException) -> LostError | None:
+    """What to raise for failures that poison a process: its memory or its CUDA context."""
+    cause: BaseException | None = error
+    while cause is not None:
+        name, text = type(cause).__name__, _line(cause)
+        if name == "OutOfMemoryError" or "CUDA out of memory" in text or "HIP out of memory" in text:
+            return LostError(f"out of GPU memory: {text}")
+        if isinstance(cause, MemoryError) or any(mark in text for mark in _MEMORY_MARKS):
+            return LostError(f"out of memory: {text}")
+        if name == "AcceleratorError" or any(mark in text for mark in _GPU_MARKS):
+            return LostError(f"the GPU reported an error: {text}")
+        cause = cause.__cause__
+    return None

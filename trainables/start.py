@@ -1,17 +1,19 @@
 """From what a user brought to a training under way: a function, a class, or a class of PyTorch models."""
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
 
+from trainables import function
 from trainables.contract import ClassTraining, Params, Trainable, Training
-from trainables.function import FunctionTraining
+from trainables.seeds import sow
 
 Start = Callable[[Params, int], Training]
 
 
 def starter(source: Any, metric: str) -> Start:
-    """How trials of `source` begin.
+    """How trials of `source` begin: from params and a seed, alike whatever ran in this process before.
 
     Args:
         source: a function of params, a `Trainable` or a `TorchTrainable` class.
@@ -20,36 +22,26 @@ def starter(source: Any, metric: str) -> Start:
     Raises:
         TypeError: `source` is none of these.
     """
-    kind = kind_of(source)
-    if kind == "function":
-        return lambda params, seed: FunctionTraining(source, params, metric)
-    if kind == "class":
-        return lambda params, seed: ClassTraining(source(), params)
+    build = _builder(source, metric)
 
-    from trainables.torch_model import TorchTraining
+    def start(params: Params, seed: int) -> Training:
+        sow(seed, 0)
+        return build(_own(params))
 
-    return lambda params, seed: TorchTraining(source(), params, seed)
+    return start
 
 
 def kind_of(source: Any) -> str:
     """`function`, `class` or `torch`; raises TypeError for anything else."""
     if inspect.isclass(source):
-        if inspect.isabstract(source):
-            lacking = ", ".join(sorted(getattr(source, "__abstractmethods__", ())))
-            raise TypeError(f"{source.__name__} lacks the methods {lacking}. Define them in the class.")
-        if issubclass(source, Trainable):
-            return "class"
-        if any(base.__module__ == "trainables.torch_model" for base in source.__mro__):
-            return "torch"
-        raise TypeError(
-            f"{source.__name__} is a class that a440 does not know. "
-            f"Derive it from Trainable or TorchTrainable: class {source.__name__}(TorchTrainable): ..."
-        )
-    if callable(source):
-        if not inspect.signature(source).parameters:
-            raise TypeError(f"{_name(source)} takes no params. Write def {_name(source)}(params): ...")
-        return "function"
-    raise TypeError(f"{source!r} cannot be trained. Give a function of params, or a class derived from Trainable.")
+        return _kind_of_class(source)
+    if _is_trainable(type(source)):
+        name = type(source).__name__
+        raise TypeError(f"{name}() is one object, and every trial needs its own. Give the class: {name}.")
+    if not callable(source):
+        raise TypeError(f"{source!r} cannot be trained. Give a function of params, or a class derived from Trainable.")
+    function.check(source)
+    return "function"
 
 
 def can_save(source: Any) -> bool:
@@ -62,5 +54,51 @@ def ends_by_itself(source: Any) -> bool:
     return kind_of(source) != "torch"
 
 
-def _name(source: Any) -> str:
-    return getattr(source, "__name__", type(source).__name__)
+def _builder(source: Any, metric: str) -> Callable[[Params], Training]:
+    kind = kind_of(source)
+    if kind == "function":
+        return lambda params: function.FunctionTraining(_own(source), params, metric)
+    if kind == "class":
+        return lambda params: ClassTraining(source(), params)
+
+    from trainables.torch_model import TorchTraining
+
+    return lambda params: TorchTraining(source(), params)
+
+
+def _kind_of_class(source: type) -> str:
+    name = source.__name__
+    if not _is_trainable(source):
+        raise TypeError(
+            f"{name} is a class that a440 does not know. "
+            f"Derive it from Trainable or TorchTrainable: class {name}(TorchTrainable): ..."
+        )
+    if inspect.isabstract(source):
+        lacking = ", ".join(sorted(getattr(source, "__abstractmethods__", ())))
+        raise TypeError(f"{name} lacks the methods {lacking}. Define them in the class.")
+    try:
+        inspect.signature(source).bind()
+    except TypeError as error:
+        raise TypeError(
+            f"{name}() is made anew for every trial, and cannot be ({error}). "
+            f"Give its arguments defaults, or take them from params."
+        ) from None
+    return "class" if issubclass(source, Trainable) else "torch"
+
+
+def _is_trainable(kind: type) -> bool:
+    """Whether a class is derived from ours; told without loading torch."""
+    return issubclass(kind, Trainable) or any(base.__module__ == "trainables.torch_model" for base in kind.__mro__)
+
+
+def _own(thing: Any) -> Any:
+    """A copy that a trial may change; what cannot be copied is shared by the trials of a worker."""
+    match thing:
+        case dict():
+            return {key: _own(value) for key, value in thing.items()}
+        case list():
+            return [_own(value) for value in thing]
+    try:
+        return copy.deepcopy(thing)
+    except Exception:  # noqa: BLE001 - whatever its own copying raises
+        return thing

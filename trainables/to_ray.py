@@ -16,7 +16,7 @@ def tune_trainable(packed: bytes, terms: Mapping[str, Any]) -> Any:
 
     Args:
         packed: the user's trainable and what turns coded params into nested ones, as `shipping.pack`
-            made it; it is put into the object store once.
+            made it from both; it is put into the object store once.
         terms: the session's arguments that are the same for all trials.
     """
     return tune.with_parameters(Leg, packed=packed, terms=dict(terms))

@@ -1,7 +1,7 @@
 """PyTorch models: the user says what only the user knows, the loop does the rest.
 
-Every epoch is seeded by the trial's seed and the epoch's number, so that a trial that was interrupted
-and taken up again computes what it would have computed undisturbed.
+Whoever trains seeds torch before the model is built and before every epoch, so that a trial that was
+interrupted and taken up again computes what it would have computed undisturbed.
 """
 
 from abc import ABC, abstractmethod
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor, nn
 
@@ -48,77 +49,139 @@ class TorchTraining:
     Args:
         task: the user's object.
         params: nested params.
-        seed: of this trial.
     """
 
     saves = True
 
-    def __init__(self, task: TorchTrainable, params: Params, seed: int):
-        self._task, self._seed, self._epoch = task, seed, 0
+    def __init__(self, task: TorchTrainable, params: Params):
+        self._task, self._epoch = task, 0
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        _seed_everything(seed, 0)
         self._model = task.model(params).to(self._device)
         self._optimizer = task.optimizer(params, self._model.parameters())
-        self._train, self._validation = (self._placed(loader) for loader in task.data(params))
+        train, validation = task.data(params)
+        self._train, self._validation = self._placed(train), self._placed(validation)
 
     def step(self) -> Metrics | None:
         self._epoch += 1
-        _seed_everything(self._seed, self._epoch)
         train_loss = self._train_epoch()
         return {"train_loss": train_loss, **self._validate()}
 
     def save(self, folder: Path) -> None:
         state = {
             "model": self._model.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": {"name": type(self._optimizer).__name__, **_plain(self._optimizer.state_dict())},
             "epoch": self._epoch,
         }
-        torch.save(state, folder / "state.pt")
+        try:
+            torch.save(state, folder / "state.pt")
+        except RuntimeError as error:  # torch's own writer says so of a full disk
+            raise OSError(f"torch could not write state.pt: {error}") from error
 
     def load(self, folder: Path) -> None:
         """Weights and the optimizer's state are the checkpoint's; learning rates and the like stay the params'."""
         state = torch.load(folder / "state.pt", weights_only=True, map_location=self._device)
-        self._model.load_state_dict(state["model"])
-        settings = [{k: v for k, v in group.items() if k != "params"} for group in self._optimizer.param_groups]
-        self._optimizer.load_state_dict(state["optimizer"])
-        for group, kept in zip(self._optimizer.param_groups, settings, strict=True):
-            group.update(kept)
+        try:
+            self._model.load_state_dict(state["model"])
+            self._load_optimizer(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"the checkpoint {folder.name} does not fit the model that these params build ({_line(error)}). "
+                f"Params that shape a model cannot change under trained weights: name the others in PBT(mutate=...)."
+            ) from error
         self._epoch = state["epoch"]
 
     def close(self) -> None:
         """Nothing runs between two epochs."""
 
+    def _load_optimizer(self, saved: dict[str, Any]) -> None:
+        """Moments are taken over, settings are not; those of another kind of optimizer mean nothing."""
+        if saved.pop("name") != type(self._optimizer).__name__:
+            return
+        groups = self._optimizer.param_groups
+        if len(groups) != len(saved["param_groups"]):
+            raise ValueError(f"{len(saved['param_groups'])} groups of parameters, not {len(groups)}")
+        saved["param_groups"] = [
+            {**own, "params": theirs["params"]} for own, theirs in zip(groups, saved["param_groups"], strict=True)
+        ]
+        self._optimizer.load_state_dict(saved)
+
     def _train_epoch(self) -> float:
         self._model.train()
-        total, rows = torch.zeros((), device=self._device), 0
-        for inputs, targets in self._train:
-            inputs, targets = inputs.to(self._device), targets.to(self._device)
+        total, rows = torch.zeros((), device=self._device, dtype=torch.float64), 0
+        for inputs, targets in self._batches(self._train, "training"):
             self._optimizer.zero_grad(set_to_none=True)
             loss = self._task.loss(self._model(inputs), targets)
+            total += _scalar("loss", loss) * len(inputs)
             loss.backward()
             self._optimizer.step()
-            total += loss.detach() * len(inputs)
             rows += len(inputs)
-        return float(total / max(rows, 1))
+        return float(total / rows)
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         self._model.eval()
-        sums: dict[str, float] = {}
+        sums: dict[str, Tensor] = {}
         rows = 0
-        for inputs, targets in self._validation:
-            inputs, targets = inputs.to(self._device), targets.to(self._device)
+        for inputs, targets in self._batches(self._validation, "validation"):
             output = self._model(inputs)
-            scores: dict[str, Any] = {"loss": self._task.loss(output, targets), **self._task.metrics(output, targets)}
+            more = self._task.metrics(output, targets) or {}
+            scores: dict[str, Any] = {"loss": self._task.loss(output, targets), **more}
             for name, score in scores.items():
-                sums[name] = sums.get(name, 0.0) + float(score) * len(inputs)
+                sums[name] = sums.get(name, 0) + _scalar(name, score).double() * len(inputs)
             rows += len(inputs)
-        return {name: total / rows for name, total in sums.items()} if rows else {}
+        return {name: float(total) / rows for name, total in sums.items()}
+
+    def _batches(self, loader: Loader, role: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Its batches on the device.
+
+        Raises:
+            ValueError: there are none, or something else than pairs of tensors.
+        """
+        empty = True
+        for batch in loader:
+            if not isinstance(batch, list | tuple) or len(batch) != 2 or not all(isinstance(x, Tensor) for x in batch):
+                raise ValueError(
+                    f"data() gives a {role} batch that is no (input, target) of two tensors: {_shape(batch)}. "
+                    f"Return Batches(inputs, targets), or a DataLoader over TensorDataset(inputs, targets)."
+                )
+            inputs, targets = batch
+            if len(inputs):
+                empty = False
+                yield inputs.to(self._device), targets.to(self._device)
+        if empty:
+            again = " any more" if self._epoch > 1 else ""
+            raise ValueError(
+                f"data() gives no {role} rows{again} in epoch {self._epoch}. "
+                f"Return what can be gone through once per epoch and is not empty: Batches, a list or a DataLoader."
+            )
 
     def _placed(self, loader: Loader) -> Loader:
         return loader.to(self._device) if isinstance(loader, Batches) else loader
 
 
-def _seed_everything(seed: int, epoch: int) -> None:
-    mixed = (seed * 1_000_003 + epoch) % 2**63
-    torch.manual_seed(mixed)
+def _scalar(name: str, score: Any) -> Tensor:
+    score = torch.as_tensor(score).detach()
+    if score.numel() != 1:
+        raise ValueError(
+            f"the metric {name} of a batch has the shape {list(score.shape)}. Return its mean over the batch: .mean()"
+        )
+    return score.reshape(())
+
+
+def _plain(state: Any) -> Any:
+    """An optimizer's state without numpy's scalars, which are not loaded again with `weights_only`."""
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)([_plain(value) for value in state])
+    return state.item() if isinstance(state, numpy.generic) else state
+
+
+def _shape(batch: Any) -> str:
+    if isinstance(batch, list | tuple):
+        return f"a {type(batch).__name__} of {', '.join(type(part).__name__ for part in batch) or 'nothing'}"
+    return f"a {type(batch).__name__}"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

@@ -174,5 +174,3 @@ def test_looking_at_studies_loads_neither_ray_nor_torch(study, command):
     )
 
     assert done.stdout.splitlines()[-1] == "LOADED []"
-
-

@@ -254,7 +254,9 @@ def test_a_grid_that_is_exhausted_ends_the_study():
 
     world.run(bowl)
 
-    assert [trial.params["x"] for trial in world.conductor.record.trials.values()] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert [trial.params["x"] for trial in world.conductor.record.trials.values()] == pytest.approx(
+        [0, 1 / 3, 2 / 3, 1]
+    )
 
 
 def test_trials_seeds_depend_on_their_number_alone():
@@ -333,3 +335,27 @@ def test_a_sampler_that_raises_or_leaves_the_space_is_replaced_by_random_draws_a
     assert len({trial.params["x"] for trial in trials}) == 5
     assert len(world.conductor.record.notes) == 1
     assert "random params stand in" in world.conductor.record.notes[0]
+
+
+def test_a_process_that_never_begins_is_tried_again_and_then_fails_its_trial():
+    world = World(SPACE, Random() + FullLength(epochs=2), trials=1, retries=2)
+
+    for attempt in range(3):
+        [leg] = world.conductor.ask("lane", str(attempt))
+        world.conductor.lose(leg["trial"], "its process could not begin: ImportError: no y")
+
+    trial = world.conductor.record.trials["t00001"]
+    assert trial.status == "failed"
+    assert "ImportError: no y" in trial.reason
+
+
+def test_an_actor_that_dies_after_its_leg_was_paused_costs_nothing():
+    world = World(SPACE, Random() + PBT(max_epochs=4, every=2), trials=3)
+    [leg] = world.conductor.ask("lane", "a")
+    world.conductor.begin(leg["trial"])
+    world.conductor.tell("lane", [Report(leg["trial"], 2, {"loss": 1.0})])
+
+    world.conductor.lose(leg["trial"], "its process died")
+
+    trial = world.conductor.record.trials["t00001"]
+    assert (trial.paused_by, trial.faults) == ("scheduler", 0)

@@ -75,6 +75,34 @@ def test_every_strategy_survives_ten_kills(tmp_path, strategy, seed):
     kill_and_resume(tmp_path, strategy, 10, seed)
 
 
+def test_ctrl_c_keeps_what_runs_and_the_study_goes_on_later(tmp_path):
+    counted, storage, study = tmp_path / "counted", tmp_path / "runs", tmp_path / "study.yaml"
+    counted.touch()
+    study.write_text(STUDY.replace("STRATEGY", "Random() + FullLength(epochs=30)") + f"storage: {storage}\n")
+    environment = {**os.environ, "COUNTED_IN": str(counted), "RAY_ADDRESS": "local"}
+
+    with (tmp_path / "log").open("w") as log:
+        process = start(["run", study, "--trials", 3], environment, log)
+        folder = wait_for_reports(storage, 6, process, log)
+        os.kill(process.pid, signal.SIGINT)
+        interrupted = process.wait(timeout=60)
+        waiting = Results(folder).record
+        resumed = start(["resume", folder], environment, log).wait(timeout=120)
+
+    said = (tmp_path / "log").read_text()
+    assert interrupted == 130, said
+    assert "a440 resume" in said
+    assert waiting.outcome == "interrupted"
+    for trial in waiting.trials.values():
+        assert trial.status in ("waiting", "proposed")
+        assert not trial.epoch or (folder / "trials" / trial.id / "checkpoints" / f"e{trial.epoch:05d}").is_dir()
+    assert resumed == 0, said
+    executed = collections.Counter(counted.read_text().splitlines())
+    assert len(executed) == 3 * 30
+    assert set(executed.values()) == {1}, "an interruption repeats nothing"
+    assert subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True).stdout == b"", "orphans"
+
+
 def kill_and_resume(tmp_path, strategy, kills, seed):
     print(f"seed {seed}")
     moments, counted, storage = random.Random(seed), tmp_path / "counted", tmp_path / "runs"

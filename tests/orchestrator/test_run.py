@@ -221,7 +221,9 @@ def test_a_module_that_workers_cannot_import_travels_with_the_study(storage, tmp
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "helper.py").write_text("def loss(x):\n    return x * 2\n")
-    (package / "model.py").write_text("from mine.helper import loss\ndef train(params):\n    return loss(params['x'])\n")
+    (package / "model.py").write_text(
+        "from mine.helper import loss\ndef train(params):\n    return loss(params['x'])\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     from mine.model import train
 

@@ -40,7 +40,11 @@ def test_a_study_file_says_what_the_python_api_says():
         ("strategy: TPE() + ASHA(max_epochs=27)", "strategy: TPE() + ASA(max_epochs=27)", "Did you mean 'ASHA'"),
         ("strategy: TPE() + ASHA(max_epochs=27)", "strategy: TPE() + ASHA(max_epoch=27)", "Did you mean 'max_epochs'"),
         ("strategy: TPE() + ASHA(max_epochs=27)", "strategy: 5", "Write a sampler and a scheduler"),
-        ("strategy: TPE() + ASHA(max_epochs=27)", "strategy: TPE() + ASHA(max_epochs=3, grace_epochs=9)", "grace_epochs"),
+        (
+            "strategy: TPE() + ASHA(max_epochs=27)",
+            "strategy: TPE() + ASHA(max_epochs=3, grace_epochs=9)",
+            "grace_epochs",
+        ),
         ("seed: 7", "sed: 7", r"study\.yaml:11 sed: this key is unknown\. Did you mean 'seed'"),
         ("seed: 7", "seed: lots", "Write a whole number"),
         ("  act: [relu, gelu]", "  act: relu", r"study\.yaml:4 space\.act: "),

@@ -1,0 +1,26 @@
+"""Lets the tests of this room inherit the kits in tests/kit."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("sampler_kit", "scheduler_kit", "spaces")
+sys.path.append(str(Path(__file__).parents[1] / "kit"))
+
+
+@pytest.fixture
+def benchmark_s():
+    """How many seconds a call takes; bounds on it are wide, for machines are shared."""
+
+    def seconds(call, repeats=1):
+        call() if repeats > 1 else None  # warm
+        best = float("inf")
+        for _ in range(repeats):
+            began = time.perf_counter()
+            call()
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    return seconds

@@ -1,0 +1,122 @@
+"""Grids against nested loops, with conditions, and of any size."""
+
+import itertools
+import random
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from spaces import SPACES, spaces
+
+from search import Choice, Space, choice, integer, uniform
+from search.engines.lattice import Lattice, grid_size
+
+
+def combinations(params: Any, points: int | None, prefix: str = "") -> list[dict[str, Any]]:
+    """All points of a tree, written out by recursion."""
+    columns = []
+    for name, domain in params.items():
+        path = f"{prefix}{name}"
+        if isinstance(domain, Choice):
+            column = []
+            for option, inner in zip(domain.options, domain.spaces, strict=True):
+                column += [{path: option, **rest} for rest in combinations(inner or {}, points, f"{path}.")]
+        elif isinstance(domain, Space):
+            column = combinations(domain, points, f"{path}.")
+        else:
+            column = [{path: value} for value in domain.grid(points)]
+        columns.append(column)
+    return [{name: value for part in row for name, value in part.items()} for row in itertools.product(*columns)]
+
+
+def all_points(lattice: Lattice) -> list[dict[str, Any]]:
+    return [lattice.propose(number) for number in range(1, lattice.size + 1)]
+
+
+def test_a_grid_is_the_product_with_the_last_name_turning_fastest():
+    space = Space({"a": integer(1, 3), "b": ["x", "y"], "c": uniform(0, 1)})
+
+    points = all_points(Lattice(space, 3))
+
+    expected = itertools.product([1, 2, 3], ["x", "y"], [0.0, 0.5, 1.0])
+    assert [tuple(point.values()) for point in points] == list(expected)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("points", [1, 2, 3])
+def test_a_grid_names_every_combination_once(name, points):
+    space = SPACES[name]
+
+    lattice = Lattice(space, points)
+
+    assert all_points(lattice) == combinations(space, points)
+    assert lattice.size == grid_size(space, points)
+
+
+@given(spaces, st.integers(1, 3))
+def test_any_tree_is_walked_as_recursion_walks_it(space, points):
+    assume(grid_size(space, points) <= 3000)
+
+    lattice = Lattice(space, points)
+
+    expected = combinations(space, points)
+    assert lattice.size == len(expected)
+    assert all_points(lattice) == expected
+
+
+def test_after_its_last_point_a_grid_is_exhausted():
+    lattice = Lattice(Space({"a": integer(1, 3)}), None)
+
+    assert [lattice.propose(number) for number in (3, 4, 5, 10**9)] == [{"a": 3}, None, None, None]
+
+
+def test_a_grid_of_a_million_million_points_is_read_at_its_far_end_in_no_time(benchmark_s):
+    space = Space({f"x{k:02}": choice(*range(10)) for k in range(10)} | {"y": choice(a={"z": integer(0, 98)}, b={})})
+
+    lattice = Lattice(space, None)
+
+    assert lattice.size == 10**12
+    assert lattice.propose(10**12) == {f"x{k:02}": 9 for k in range(10)} | {"y": "b"}
+    assert lattice.propose(10**12 + 1) is None
+    assert benchmark_s(lambda: lattice.propose(10**12), repeats=20) < 0.001
+    assert benchmark_s(lambda: grid_size(space, None), repeats=5) < 0.01
+
+
+def test_points_of_the_users_own_take_no_place_in_the_grid():
+    space = Space({"a": integer(1, 3), "x": uniform(0, 1)})
+    lattice = Lattice(space, 3)
+    grid = all_points(Lattice(space, 3))
+
+    lattice.adopt(1, {"a": 2, "x": 0.123})
+    lattice.adopt(2, {"a": 1, "x": 0.77})
+    found = []
+    for number in range(3, 13):
+        point = lattice.propose(number)
+        if point is not None:
+            lattice.adopt(number, space.decode(space.encode(point)))
+            found.append(point)
+
+    assert found == grid
+
+
+def test_a_users_point_that_is_the_first_of_the_grid_is_not_run_twice():
+    space = Space({"a": integer(1, 3)})
+    lattice = Lattice(space, None)
+
+    lattice.adopt(1, {"a": 1})
+
+    assert lattice.propose(2) == {"a": 2}
+
+
+def test_a_continuous_range_needs_a_number_of_points():
+    with pytest.raises(ValueError, match=r"a grid over the continuous uniform\(0, 1\) needs .*\. Set Grid\(points=5\)"):
+        grid_size(Space({"a": integer(1, 3), "g": {"x": uniform(0, 1)}}), None)
+
+
+def test_grid_points_lie_in_the_space():
+    for space in SPACES.values():
+        lattice = Lattice(space, 3)
+        for number in random.Random(0).sample(range(1, lattice.size + 1), min(50, lattice.size)):
+            point = lattice.propose(number)
+            assert space.check(point) == point

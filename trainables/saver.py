@@ -1,0 +1,56 @@
+"""Which epochs of a trial are saved, and which checkpoints are kept."""
+
+import time
+from collections.abc import Container
+from pathlib import Path
+
+from trainables import checkpoint
+from trainables.contract import Training
+
+SAVE_SHARE = 0.1  # of the training time
+
+
+class Saver:
+    """The checkpoints of one leg.
+
+    Saved are the first epoch and the last one, judged ones where a trial may be taken up again there, and
+    of the others as many as a tenth of the time allows. Kept are the two newest, the best epoch's, and the
+    last two judged ones, which other trials may still want to copy.
+
+    Args:
+        root: of the trial's checkpoints.
+        epoch: of the one that the leg began from.
+        musts: judged epochs that are to be saved whatever it takes.
+        last_epoch: after which a trial is over, or None.
+    """
+
+    def __init__(self, root: Path, epoch: int, musts: Container[int], last_epoch: int | None):
+        self.saved_epoch = epoch
+        self._root, self._musts, self._last_epoch = root, musts, last_epoch
+        self._cost_s, self._since_s = 0.0, 0.0
+
+    def trained(self, seconds: float) -> None:
+        """So much more was trained since the last checkpoint."""
+        self._since_s += seconds
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether an epoch that has just been trained is to be saved."""
+        cheap = self._cost_s <= SAVE_SHARE * self._since_s
+        return cheap or epoch == self._last_epoch or epoch in self._musts
+
+    def save(self, training: Training, epoch: int, best_epoch: int) -> None:
+        """Writes a checkpoint and removes those that are not needed any more.
+
+        Raises:
+            OSError: it could not be written; the ones before it are as they were.
+        """
+        began = time.perf_counter()
+        try:
+            checkpoint.write(self._root, epoch, training.save)
+        finally:  # a failed attempt takes its time too
+            self._cost_s, self._since_s = time.perf_counter() - began, 0.0
+        self.saved_epoch = epoch
+        there = [other for other in checkpoint.epochs(self._root) if other <= epoch]
+        judged = [other for other in there if other in self._musts]
+        checkpoint.prune(self._root, {*there[:2], *judged[:2], best_epoch})
+        self._cost_s = time.perf_counter() - began

@@ -1,0 +1,59 @@
+"""The random generators that a training draws from without saying so, sown alike on every worker.
+
+What a neighbour or an earlier trial in the same process left behind must not matter. A library that is
+not loaded yet would start from its own seed on a new worker, but not on a used one; so numpy is loaded
+here, and torch, which takes a second, is sown in the moment in which the user's code imports it.
+"""
+
+import importlib.abc
+import importlib.util
+import random
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+def sow(seed: int, epoch: int) -> None:
+    """Seeds `random`, numpy and torch for one epoch of one trial; epoch 0 is its building."""
+    import numpy
+
+    mixed = (seed * 1_000_003 + epoch) % 2**63
+    random.seed(mixed)
+    numpy.random.seed(mixed % 2**32)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(mixed)
+    else:
+        _Arrival.expect(mixed)
+
+
+class _Arrival(importlib.abc.MetaPathFinder):
+    """Waits for the first import of torch, sows its generator, and is gone."""
+
+    mixed: int
+
+    @classmethod
+    def expect(cls, mixed: int) -> None:
+        waiting = next((finder for finder in sys.meta_path if isinstance(finder, cls)), None)
+        if waiting is None:
+            waiting = cls()
+            sys.meta_path.insert(0, waiting)
+        waiting.mixed = mixed
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_sow(module: ModuleType) -> None:
+            execute(module)
+            module.manual_seed(self.mixed)
+
+        spec.loader.exec_module = execute_and_sow  # type: ignore[method-assign]
+        return spec
