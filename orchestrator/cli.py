@@ -62,13 +62,14 @@ def run(study: str, trials: int | None, hours: str | None, settings: Sequence[st
 @HOURS
 @ADDRESS
 @click.option("--accept-changes", is_flag=True, help="Go on although the trainable's code has changed.")
-def resume(folder: str, trials: str | None, hours: str | None, address: str | None, accept_changes: bool) -> None:
+@click.option("--trust", is_flag=True, help="Go on although the folder belongs to another user.")
+def resume(folder: str, trials: str | None, hours: str | None, address: str | None, **consent: bool) -> None:
     """Go on with a study that was interrupted, killed or finished."""
     with _Mends():
         from orchestrator.saved import reopen
 
         study = reopen(Path(folder))
-        results = study.resume(folder, trials, hours, address=address, accept_changes=accept_changes)
+        results = study.resume(folder, trials, hours, address=address, **consent)
     _exit(results)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator.health import diagnosis
 from orchestrator.ledger import Event
 from orchestrator.record import BAD, Record, TrialRecord
+from orchestrator.secrets import redact
 from search import Goal, Space
 from search.engines.draws import draw
 from search.protocol import Decision, Exploit, Go, Pause, SamplerEngine, SchedulerEngine, Score, Stop
@@ -137,14 +138,14 @@ class Conductor:
 
     def note(self, text: str) -> None:
         """Something that a reader of the study should know."""
-        self._emit("note", text=text[:2000])
+        self._emit("note", text=redact(text)[:2000])
 
     def end(self, trial: str, status: str, reason: str, traceback: str | None = None) -> None:
         """A trial is over; ending it twice changes nothing."""
         if self.record.trials[trial].over:
             return
-        trace = {"traceback": traceback[-4000:]} if traceback else {}
-        self._emit("trial_ended", trial=trial, status=status, reason=reason[:1000], **trace)
+        trace = {"traceback": redact(traceback)[-4000:]} if traceback else {}
+        self._emit("trial_ended", trial=trial, status=status, reason=redact(reason)[:1000], **trace)
         if status in BAD and self.broken is None and (broken := diagnosis(self.record)) is not None:
             self.broken = broken
             self.close(broken)
@@ -159,7 +160,7 @@ class Conductor:
             tries = f", and {known.faults} retries ended alike" if known.faults else ""
             self.end(trial, "failed", f"{reason}{tries}")
             return
-        self._emit("trial_paused", trial=trial, by="fault" if own_fault else "study", reason=reason[:1000])
+        self._emit("trial_paused", trial=trial, by="fault" if own_fault else "study", reason=redact(reason)[:1000])
         self._resumable.append(trial)
 
     def interrupt(self, trial: str) -> None:

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import inspect
 import json
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -55,6 +56,15 @@ def read(folder: Path) -> dict[str, Any]:
     except OSError:
         raise FileNotFoundError(f"{folder} holds no {FILE}. List the studies that there are: a440 list") from None
     return strict_yaml.read(text, str(folder / FILE)).data
+
+
+def check_owner(folder: Path) -> None:
+    """Raises ValueError where the study is another user's: its checkpoints would be loaded in our name."""
+    if folder.exists() and folder.stat().st_uid != os.getuid():
+        raise ValueError(
+            f"{folder} belongs to the user {folder.stat().st_uid}, and resuming it loads its checkpoints. "
+            f"If you trust them: a440 resume {folder} --trust"
+        )
 
 
 def check_same(study: "Study", folder: Path, *, accept_changes: bool = False) -> None:

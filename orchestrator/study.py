@@ -127,6 +127,7 @@ class Study:
         address: str | None = None,
         progress: bool = True,
         accept_changes: bool = False,
+        trust: bool = False,
     ) -> "Results":
         """Goes on with a study that was interrupted, killed or finished.
 
@@ -137,15 +138,18 @@ class Study:
             address: as in `run`.
             progress: as in `run`.
             accept_changes: go on although the trainable's code is not what it was.
+            trust: go on although the folder belongs to another user.
 
         Raises:
             ValueError: space, goal or trainable are not those of the folder; the message has the difference.
             BusyError: another driver is at work there.
         """
         from orchestrator.drive import drive
-        from orchestrator.saved import check_same, total_trials
+        from orchestrator.saved import check_owner, check_same, total_trials
 
         path = Path(folder).expanduser().resolve()
+        if not trust:
+            check_owner(path)
         study = self.with_budget(total_trials(path, trials, self.budget.trials), hours)
         check_same(study, path, accept_changes=accept_changes)
         return drive(study, path, address=address, progress=progress)

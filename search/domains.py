@@ -157,7 +157,7 @@ class Int:
     def clip(self, value: float) -> int:
         """The value of this domain nearest to `value`."""
         steps, rest = divmod(min(max(value, self.low), self.high) - self.low, self.step)  # exact for any int
-        return self._nth(min(int(steps) + (2 * rest >= self.step), self._steps() - 1))
+        return self._nth(min(int(steps) + int(2 * rest >= self.step), self._steps() - 1))
 
     def holds(self, value: object) -> bool:
         """Whether `value` is a whole number within the bounds and on the steps."""

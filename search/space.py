@@ -9,7 +9,7 @@ comes as `{option: its parameters}`, a plain option as itself.
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from search.points import Flat, flatten, is_json, nest, shown, shown_params
 from search.spelling import did_you_mean
 
 __all__ = ["Flat", "Leaf", "Space", "shown_params"]
+
+Condition = tuple[tuple[str, int], ...]  # a parent's name and its option's place, outermost first
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Leaf:
 
     name: str
     domain: Float | Int | Choice
-    condition: tuple[tuple[str, int], ...] = ()
+    condition: Condition = ()
 
     @property
     def label(self) -> str:
@@ -66,7 +68,7 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
         except RecursionError:
             raise ValueError("the space is nested without end: it holds itself. Write out its groups.") from None
         self.leaves: tuple[Leaf, ...] = tuple(_leaves(self._params, "", ()))
-        _refuse_clashes(self.leaves, set(_groups(self._params, "")))
+        _refuse_clashes(self.leaves, _groups(self._params, "", ()))
         if not self.leaves:
             raise ValueError("the space is empty. Name something to search: {'lr': loguniform(1e-5, 1e-1)}.")
         places = {(leaf.name, leaf.condition): i for i, leaf in enumerate(self.leaves)}
@@ -214,7 +216,7 @@ def _domain(name: object, value: Any) -> "Float | Int | Choice | Space":
     )
 
 
-def _leaves(params: Mapping[str, Any], prefix: str, condition: tuple[tuple[str, int], ...]) -> Iterator[Leaf]:
+def _leaves(params: Mapping[str, Any], prefix: str, condition: Condition) -> Iterator[Leaf]:
     for name, domain in params.items():
         path = f"{prefix}{name}"
         if isinstance(domain, Space):
@@ -227,32 +229,36 @@ def _leaves(params: Mapping[str, Any], prefix: str, condition: tuple[tuple[str, 
                     yield from _leaves(space, f"{path}.", (*condition, (path, place)))
 
 
-def _groups(params: Mapping[str, Any], prefix: str) -> Iterator[str]:
+def _groups(params: Mapping[str, Any], prefix: str, condition: Condition) -> Iterator[tuple[str, Condition]]:
+    """The dotted names of groups, with what must hold for each to exist."""
     for name, domain in params.items():
+        path = f"{prefix}{name}"
         if isinstance(domain, Space):
-            yield f"{prefix}{name}"
-            yield from _groups(domain, f"{prefix}{name}.")
+            yield path, condition
+            yield from _groups(domain, f"{path}.", condition)
         elif isinstance(domain, Choice):
-            for space in domain.spaces:
-                yield from _groups(space or {}, f"{prefix}{name}.")
+            for place, space in enumerate(domain.spaces):
+                yield from _groups(space or {}, f"{path}.", (*condition, (path, place)))
 
 
-def _refuse_clashes(leaves: tuple[Leaf, ...], groups: set[str]) -> None:
-    seen: dict[str, list[Leaf]] = {}
+def _refuse_clashes(leaves: Iterable[Leaf], groups: Iterable[tuple[str, Condition]]) -> None:
+    taken: dict[str, list[Condition]] = {}
+    for name, condition in groups:
+        taken.setdefault(name, []).append(condition)
     for leaf in leaves:
-        others = seen.setdefault(leaf.name, [])
-        if leaf.name in groups or not all(_exclusive(leaf, other) for other in others):
+        others = taken.setdefault(leaf.name, [])
+        if not all(_exclusive(leaf.condition, other) for other in others):
             raise ValueError(
                 f"two parameters are both called {leaf.name!r} when flattened ('a.b' beside 'a: {{b}}'). "
                 f"Rename one of them."
             )
-        others.append(leaf)
+        others.append(leaf.condition)
 
 
-def _exclusive(a: Leaf, b: Leaf) -> bool:
+def _exclusive(a: Condition, b: Condition) -> bool:
     """Whether no point can hold both, because some parent would need two options at once."""
-    places = dict(b.condition)
-    return any(parent in places and places[parent] != place for parent, place in a.condition)
+    places = dict(b)
+    return any(parent in places and places[parent] != place for parent, place in a)
 
 
 def _settled(domain: Float | Int | Choice, value: Any) -> Any:

@@ -166,7 +166,8 @@ def _parts(thing: Any) -> dict[str, Any]:
     """What a thing takes with it, by the names that its author gave."""
     match thing:
         case functools.partial():
-            return {**thing.keywords, **_parts(thing.args), **_parts((thing.func,))}
+            bound = inspect.signature(thing.func).bind_partial(*thing.args, **thing.keywords).arguments
+            return {**bound, **_parts((thing.func,))}
         case MethodType():
             return {**_parts(thing.__self__), **_parts(thing.__func__)}
         case FunctionType():
@@ -182,7 +183,12 @@ def _parts(thing: Any) -> dict[str, Any]:
             return {k: v for part in captured for k, v in part.items()} | attributes
         case ModuleType():
             return {}
-    return dict(getattr(thing, "__dict__", {}))
+    return (_parts(type(thing)) if _has_no_name(type(thing)) else {}) | getattr(thing, "__dict__", {})
+
+
+def _has_no_name(kind: type) -> bool:
+    """Whether a class is sent with all that is in it, for it cannot be imported."""
+    return kind.__module__ == "__main__" or "<locals>" in kind.__qualname__
 
 
 def _captured(function: FunctionType) -> dict[str, Any]:

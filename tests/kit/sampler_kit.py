@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from spaces import SPACES
+from tests.kit.spaces import SPACES
 
 from search import Float, Int, Sampler, Space, Strategy
 from search.protocol import SamplerEngine

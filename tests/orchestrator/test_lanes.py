@@ -95,8 +95,11 @@ def test_a_failure_that_a_worker_tells_ends_the_trial_alone(world):
         ("The actor died unexpectedly ... SIGSEGV received", "segmentation fault", True),
         ("The actor is dead because ... died ... exit code 3.", "its process died with exit code 3", True),
         ("something else\nwith lines", "something else with lines", True),
-        ("The actor died because of an error raised in its creation task, pid=3\n  File x\nImportError: no y",
-         "its process could not begin: ImportError: no y", True),
+        (
+            "The actor died because of an error raised in its creation task, pid=3\n  File x\nImportError: no y",
+            "its process could not begin: ImportError: no y",
+            True,
+        ),
     ],
 )
 def test_a_lost_actor_is_told_in_words_and_tried_again(error, reason, own_fault, world):

@@ -114,8 +114,8 @@ def test_a_grid_is_walked_once_and_stopped_trials_are_short(storage):
 
 
 def test_whatever_a_trial_does_the_others_go_on(storage):
-    kinds = ["fine", "prints", "nan", "fine2", "raises", "text", "missing", "fine3", "silent", "fine4", "reserved",
-             "fine5", "fine6", "segfault", "fine7", "exit", "fine8", "sys.exit", "fine9", "fine10", "fine11"]  # fmt: skip
+    kinds = ["fine", "prints", "nan", "fine2", "raises", "text", "missing", "fine3", "silent", "fine4", "reserved"]
+    kinds += ["fine5", "fine6", "segfault", "fine7", "exit", "fine8", "sys.exit", "fine9", "fine10", "fine11"]
     space = {"kind": choice(*kinds)}
 
     results = run(trainables.misbehaving, Grid(), storage, space=space, retries=0)
@@ -230,6 +230,35 @@ def test_a_module_that_workers_cannot_import_travels_with_the_study(storage, tmp
     frame = run(train, Random(), storage, trials=2).frame()
 
     assert frame.loss.tolist() == (2 * frame["params.x"]).tolist()
+
+
+def test_a_disk_that_fills_up_ends_the_study_cleanly_and_loses_nothing(storage, monkeypatch):
+    from orchestrator.folder import StorageError
+    from orchestrator.ledger import Ledger
+
+    append, written = Ledger.append, []
+
+    def fill_up(self, event, **fields):
+        written.append(event)
+        if len(written) > 20:
+            self.failure = OSError(28, "No space left on device")
+            raise self.failure
+        return append(self, event, **fields)
+
+    study = Study(trainables.good, SPACE, "min loss", Random(), storage=storage, name="full")
+    with monkeypatch.context() as full:
+        full.setattr(Ledger, "append", fill_up)
+        with pytest.raises(StorageError, match=r"No space left on device\. Free space there, then:") as told:
+            study.run(trials=8, progress=False)
+    folder = str(told.value).rsplit(" ", 1)[1]
+    before = Results(folder).frame()
+    resumed = study.resume(folder, trials=8, progress=False)
+
+    ended = before[before.status == "ended"]
+    assert len(ended) > 0
+    assert set(resumed.frame().status) == {"ended"}
+    assert len(resumed.frame()) == 8
+    assert resumed.frame().set_index("trial").loc[ended.trial].loss.tolist() == ended.loss.tolist()
 
 
 def test_a_study_without_a_table_of_its_own_prints_nothing(storage, capfd):

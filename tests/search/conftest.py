@@ -5,6 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 pytest.register_assert_rewrite("sampler_kit", "scheduler_kit", "spaces")
 sys.path.append(str(Path(__file__).parents[1] / "kit"))

@@ -312,6 +312,8 @@ def test_a_single_option_is_only_warned_about():
 def test_a_single_option_that_is_a_list_is_read_as_it_is_written():
     with pytest.warns(UserWarning, match="leaves nothing"):
         alone = Choice(([1, 2],))
+
+    with pytest.warns(UserWarning, match="leaves nothing"):
         again = parse(str(alone), DOMAINS)
 
     assert again == alone

@@ -105,9 +105,13 @@ def test_a_log_that_cannot_be_written_costs_the_log_and_not_the_trial(tmp_path):
 def test_an_exception_passes_and_the_streams_are_put_back(tmp_path):
     out, err = sys.stdout, sys.stderr
 
-    with pytest.raises(KeyboardInterrupt), Log().into(tmp_path / "log.txt"):
-        print("then")
-        raise KeyboardInterrupt
+    def interrupted():
+        with Log().into(tmp_path / "log.txt"):
+            print("then")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
 
     assert (sys.stdout, sys.stderr) == (out, err)
     assert (tmp_path / "log.txt").read_text() == "then\n"
