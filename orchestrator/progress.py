@@ -42,7 +42,11 @@ class Progress:
     def of(study: Study, folder: Path, conductor: Conductor, outlook: Plan, shown: bool) -> "Iterator[Progress]":
         """A view that is on screen while the block lasts; silent where `shown` is False."""
         console = Console(quiet=not shown, highlight=False)
-        console.print(header(study, folder, outlook))
+        if console.is_terminal:
+            console.print(header(study, folder, outlook))
+        else:
+            for name, value in _facts(study, folder, outlook):
+                console.print(Text(f"{name:<9} {value}"), soft_wrap=True)
         if not console.is_terminal or not shown:
             yield Progress(study, conductor, outlook, console, None)
             return
@@ -87,18 +91,21 @@ def header(study: Study, folder: Path, outlook: Plan) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
+    for name, value in _facts(study, folder, outlook):
+        grid.add_row(name, Text(value))
+    return grid
+
+
+def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
     space = "  ".join(f"{name} {domain}" for name, domain in study.space.items())
-    rows = [
+    return [
         ("study", f"{study.name}: {study.goal}"),
         ("space", space if len(space) <= 400 else space[:399] + "…"),
         ("strategy", str(study.strategy)),
         ("budget", str(study.budget)),
-        ("bundle", f"{study.bundle}, {outlook.why}"),
+        ("bundle", f"{study.bundle}: {outlook.why}"),
         ("results", str(folder)),
     ]
-    for name, value in rows:
-        grid.add_row(name, Text(value))
-    return grid
 
 
 def table(record: Record) -> Table:
@@ -126,7 +133,7 @@ def table(record: Record) -> Table:
 
 def print_summary(results: Results) -> None:
     """The end: the best trial, what early stopping saved, what failed, where the results lie."""
-    console, record = Console(highlight=False), results.record
+    console, record = Console(highlight=False, soft_wrap=True), results.record
     console.print()
     try:
         best = results.best

@@ -19,6 +19,7 @@ from ray.tune.search import Searcher
 from search.engines.draws import Draws
 from search.engines.full_length import Unjudged
 from search.engines.genes import clipped, genes, mutable, mutation, values
+from search.engines.guarded import Guarded
 from search.engines.lattice import Lattice
 from search.engines.promotion import Promotion
 from search.engines.stand_in import Standby, StandIn
@@ -53,7 +54,7 @@ def _sampler(strategy: Strategy, space: Space, seed: int) -> SamplerEngine:
         case Grid(points=points):
             return Lattice(space, points)
         case TPE() as settings:
-            return ParzenTrees(space, settings, seed)
+            return Guarded(ParzenTrees(space, settings, seed), space, seed, str(settings))
     raise TypeError(f"{strategy.sampler} has no engine. Use Grid, Random or TPE.")
 
 

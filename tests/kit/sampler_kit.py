@@ -7,15 +7,17 @@ class TestGreedy(SamplerKit):
 import json
 import math
 import random
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.kit.spaces import SPACES
 
 from search import Float, Int, Sampler, Space, Strategy
 from search.protocol import SamplerEngine
 from search.to_ray import engines
+from tests.kit.spaces import SPACES
 
 TRIALS = 40
 
@@ -41,6 +43,12 @@ class SamplerKit:
     sampler: Sampler
     spaces: dict[str, Space] = SPACES
     draws: bool = True
+
+    @pytest.fixture(autouse=True)
+    def _small_spaces_are_soon_tried(self) -> Iterator[None]:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".* had been tried before")
+            yield
 
     def engine(self, space: Space, seed: int = 0) -> SamplerEngine:
         """The sampler at work; override it while `search.to_ray.engines` does not know it yet."""

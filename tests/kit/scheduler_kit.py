@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from spaces import SPACES
 
 from search import Random, Scheduler, Space, Strategy
 from search.protocol import Decision, Exploit, Go, Pause, SchedulerEngine, Score, Stop
 from search.schedulers import judged_epochs, last_epoch
 from search.to_ray import engines
+from tests.kit.spaces import SPACES
 
 Curve = Callable[[str, int, dict[str, Any]], float]  # trial, epoch, params -> loss
 TRIALS = 12

@@ -1,8 +1,6 @@
-"""Lets the tests of this room inherit the kits in tests/kit."""
+"""What the tests of this room share: patience on shared machines, and a stopwatch."""
 
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,8 +8,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
-pytest.register_assert_rewrite("sampler_kit", "scheduler_kit", "spaces")
-sys.path.append(str(Path(__file__).parents[1] / "kit"))
+pytest.register_assert_rewrite("tests.kit.sampler_kit", "tests.kit.scheduler_kit")
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spaces import choices, floats, ints, relu
 
 from search import Choice, Float, Int, choice, integer, logint, loguniform, uniform
 from search.notation import DOMAINS, parse
+from tests.kit.spaces import choices, floats, ints, relu
 
 domains = floats() | ints() | choices()
 shares = st.floats(0, 1, exclude_max=True) | st.sampled_from([0.0, 0.5, 1 - 2**-53])

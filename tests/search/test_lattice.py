@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from spaces import SPACES, spaces
 
 from search import Choice, Space, choice, integer, uniform
 from search.engines.lattice import Lattice, grid_size
+from tests.kit.spaces import SPACES, spaces
 
 
 def combinations(params: Any, points: int | None, prefix: str = "") -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ import warnings
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from spaces import spaces
 
 from search import (
     ASHA,
@@ -25,6 +24,7 @@ from search import (
     uniform,
 )
 from search.notation import DOMAINS, LONGEST, STRATEGIES, parse
+from tests.kit.spaces import spaces
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import pickle
 from dataclasses import dataclass
 
 import pytest
-from sampler_kit import SamplerKit
-from spaces import SPACES
 
 from search import TPE, Grid, Random, Sampler, Strategy
 from search.notation import STRATEGIES, parse
 from search.to_ray import engines
+from tests.kit.sampler_kit import SamplerKit
+from tests.kit.spaces import SPACES
 
 SAMPLERS = [Grid(), Grid(points=3), Random(), TPE(), TPE(startup=3, gamma=0.25, candidates=8)]
 

@@ -3,11 +3,11 @@
 import pickle
 
 import pytest
-from scheduler_kit import SchedulerKit
 
 from search import ASHA, PBT, FullLength, Scheduler
 from search.notation import STRATEGIES, parse
 from search.schedulers import judged_epochs, last_epoch, needs_checkpoints
+from tests.kit.scheduler_kit import SchedulerKit
 
 SCHEDULERS = [
     FullLength(),

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spaces import SPACES, relu, spaces
 
 from search import Choice, Space, choice, integer, loguniform, uniform
 from search.space import shown_params
+from tests.kit.spaces import SPACES, relu, spaces
 
 TREE = SPACES["a tree"]
 seeds = st.integers(0, 2**32)

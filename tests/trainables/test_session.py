@@ -122,7 +122,7 @@ def test_fast_epochs_travel_together_and_batches_end_where_the_scheduler_may_act
     ends = [batch[-1] for batch in told["batches"]]
     assert ends[-1] == 27
     assert {3, 9} <= set(ends)
-    assert len(told["batches"]) <= 6
+    assert len(told["batches"]) <= 9
     assert [row["epoch"] for row in told["reports"]] == list(range(1, 28))
     assert told["end"] is None
 
@@ -147,7 +147,7 @@ def test_seconds_go_on_from_the_legs_before_and_count_training_only(tmp_path):
 
     seconds = [row["seconds"] for row in told["reports"]]
     assert seconds == sorted(seconds)
-    assert 100.03 <= seconds[0] < 100.2
+    assert 100.03 <= seconds[0] < 101
 
 
 def test_a_trainable_that_ends_by_itself_is_saved_and_ends(tmp_path):
