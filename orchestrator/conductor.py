@@ -17,7 +17,6 @@ from orchestrator.ledger import Event
 from orchestrator.record import BAD, Record, TrialRecord
 from orchestrator.secrets import redact
 from search import Goal, Space
-from search.engines.draws import draw
 from search.protocol import Decision, Exploit, Go, Pause, SamplerEngine, SchedulerEngine, Score, Stop
 from search.space import Flat
 
@@ -38,6 +37,7 @@ class Terms:
         seconds: of the study, over all its drivers; None for no limit.
         last_epoch: after which a trial is over; None where the trainable ends by itself.
         judged: epochs at which the scheduler is asked.
+        replaces: whether the scheduler gives a diverged trial another's weights when it judges it.
         retries: how often a trial may lose its process.
         start: flat points to try first.
     """
@@ -49,6 +49,7 @@ class Terms:
     seconds: float | None = None
     last_epoch: int | None = None
     judged: Sequence[int] = ()
+    replaces: bool = False
     retries: int = 2
     start: tuple[Flat, ...] = ()
 
@@ -93,7 +94,7 @@ class Conductor:
         self._answers: dict[str, tuple[str, list[Leg]]] = {}
         self._verdicts: dict[str, Decision] = {}
         self._batch: list[Score] = []
-        self._exhausted = self._sampler_broke = False
+        self._exhausted = False
         self.closing: str | None = None
         self.broken: str | None = None
 
@@ -245,7 +246,7 @@ class Conductor:
         if number <= len(self.terms.start):
             params: Flat | None = self.terms.start[number - 1]
         else:
-            params = self._proposed(number)
+            params = self._sampler.propose(number)
         if params is None:
             self._exhausted = True
             return None
@@ -253,17 +254,6 @@ class Conductor:
         coded = self.terms.space.encode(params)
         self._emit("trial_proposed", trial=trial, number=number, params=coded, seed=_seed(self.terms.seed, number))
         return trial
-
-    def _proposed(self, number: int) -> Flat | None:
-        """The sampler's params; random ones, and one note, where it raises or leaves the space."""
-        try:
-            params = self._sampler.propose(number)
-            return None if params is None else self.terms.space.check(params)
-        except Exception as error:  # noqa: BLE001 - a broken sampler costs its foresight, not the study
-            if not self._sampler_broke:
-                self.note(f"the sampler failed ({type(error).__name__}: {error}); random params stand in for it.")
-            self._sampler_broke = True
-            return draw(self.terms.space, self.terms.seed, number)
 
     def _leg(self, trial: TrialRecord) -> Leg:
         return {
@@ -291,7 +281,7 @@ class Conductor:
             return Stop(trial.reason)
         if trial.status == "waiting":
             return Pause(trial.reason)
-        if trial.last is not None and not math.isfinite(trial.last):
+        if trial.last is not None and not math.isfinite(trial.last) and not self._is_replaced(trial, verdict):
             verdict = Stop(f"reported {self.terms.goal.metric}={trial.last} at epoch {trial.epoch}")
             self.end(trial_id, "invalid", verdict.reason)
         elif self.terms.last_epoch is not None and trial.epoch >= self.terms.last_epoch:
@@ -303,6 +293,11 @@ class Conductor:
             self.interrupt(trial_id)
             return Pause(self.closing)
         return verdict
+
+    def _is_replaced(self, trial: TrialRecord, verdict: Decision) -> bool:
+        """Whether a diverged trial lives on: with another's weights, now or at its next judgement."""
+        to_be_judged = trial.epoch not in self.terms.judged and any(e > trial.epoch for e in self.terms.judged[-1:])
+        return isinstance(verdict, Exploit) or (self.terms.replaces and to_be_judged)
 
     def _carry_out(self, trial: str, verdict: Decision) -> None:
         match verdict:

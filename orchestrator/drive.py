@@ -122,11 +122,17 @@ class _Driver:
             seconds=study.budget.seconds,
             last_epoch=last_epoch(study.strategy.scheduler),
             judged=judged_epochs(study.strategy.scheduler),
+            replaces=study.strategy.scheduler.mutates,
             retries=study.retries,
             start=tuple(dict(point) for point in study.start),
         )
-        sampler, scheduler = engines(study.strategy, study.space, seed=study.seed, trials=terms.trials)
-        return Conductor(terms, sampler, scheduler, book.append, clock)
+
+        def warn(text: str) -> None:
+            conductor.note(text)
+
+        pair = engines(study.strategy, study.space, seed=study.seed, trials=terms.trials, warn=warn)
+        conductor = Conductor(terms, *pair, book.append, clock)
+        return conductor
 
     def _open(self, conductor: Conductor, reading: ledger.Reading) -> None:
         """Reads back what there is, and writes that a driver is at work."""

@@ -163,7 +163,7 @@ class Study:
         changes: dict[str, Any] = {"trials": trials, "hours": hours}
         budget = dataclasses.replace(self.budget, **{k: v for k, v in changes.items() if v is not None})
         sampler = self.strategy.sampler
-        size = grid_size(self.space, sampler.points) if isinstance(sampler, Grid) else None
+        size = grid_size(self.space, sampler.points) + len(self.start) if isinstance(sampler, Grid) else None
         population = getattr(self.strategy.scheduler, "population", None)
         grid_fits(self.strategy, size, budget.trials)
         if budget.trials is None and (size or population):

@@ -8,8 +8,9 @@ is given a `Searcher`, a `TrialScheduler` and a `Callback` that only pass words 
 import logging
 import math
 import random
+import warnings
 from collections import Counter, deque
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Protocol
 
 from ray.tune import Callback
@@ -34,7 +35,12 @@ HUGE = 1e300  # beyond every loss
 
 
 def engines(
-    strategy: Strategy, space: Space, *, seed: int, trials: int | None = None
+    strategy: Strategy,
+    space: Space,
+    *,
+    seed: int,
+    trials: int | None = None,
+    warn: Callable[[str], None] = warnings.warn,
 ) -> tuple[SamplerEngine, SchedulerEngine]:
     """Sets a strategy to work on a space: what proposes and what judges.
 
@@ -43,18 +49,19 @@ def engines(
         space: what is searched.
         seed: equal seeds and an equal order of events give equal proposals and decisions.
         trials: the budget, which is the population where a scheduler needs one and names none.
+        warn: is told when a sampler had to be replaced by random draws.
     """
-    return _sampler(strategy, space, seed), _scheduler(strategy, space, seed, trials)
+    return _sampler(strategy, space, seed, warn), _scheduler(strategy, space, seed, trials)
 
 
-def _sampler(strategy: Strategy, space: Space, seed: int) -> SamplerEngine:
+def _sampler(strategy: Strategy, space: Space, seed: int, warn: Callable[[str], None]) -> SamplerEngine:
     match strategy.sampler:
         case Random():
             return Draws(space, seed)
         case Grid(points=points):
             return Lattice(space, points)
         case TPE() as settings:
-            return Guarded(ParzenTrees(space, settings, seed), space, seed, str(settings))
+            return Guarded(ParzenTrees(space, settings, seed), space, seed, str(settings), warn)
     raise TypeError(f"{strategy.sampler} has no engine. Use Grid, Random or TPE.")
 
 

@@ -8,26 +8,37 @@ from trainables import checkpoint
 from trainables.contract import Training
 
 SAVE_SHARE = 0.1  # of the training time
+SETTLED_S = 2.0  # after which the driver's ledger is on disk, and survives its host's end
 
 
 class Saver:
     """The checkpoints of one leg.
 
     Saved are the first epoch and the last one, judged ones where a trial may be taken up again there, and
-    of the others as many as a tenth of the time allows. Kept are the two newest, the best epoch's, and the
-    last two judged ones, which other trials may still want to copy.
+    of the others as many as a tenth of the time allows. Kept are the two newest, the best epoch's, the last
+    two judged ones, which other trials may still want to copy, and the newest that the driver knows of: a
+    worker is ahead of its driver, and if that is killed now, later epochs will not be trusted.
 
     Args:
         root: of the trial's checkpoints.
         epoch: of the one that the leg began from.
+        known: the last epoch that the ledger knows.
         musts: judged epochs that are to be saved whatever it takes.
         last_epoch: after which a trial is over, or None.
     """
 
-    def __init__(self, root: Path, epoch: int, musts: Container[int], last_epoch: int | None):
+    def __init__(self, root: Path, epoch: int, known: int, musts: Container[int], last_epoch: int | None):
         self.saved_epoch = epoch
         self._root, self._musts, self._last_epoch = root, musts, last_epoch
         self._cost_s, self._since_s = 0.0, 0.0
+        self._known = [(time.monotonic(), known)]
+
+    def knows(self, epoch: int) -> None:
+        """The driver has written all epochs up to this one into its ledger."""
+        now = time.monotonic()
+        self._known.append((now, epoch))
+        while self._known[1][0] < now - SETTLED_S:
+            self._known.pop(0)
 
     def trained(self, seconds: float) -> None:
         """So much more was trained since the last checkpoint."""
@@ -52,5 +63,7 @@ class Saver:
         self.saved_epoch = epoch
         there = [other for other in checkpoint.epochs(self._root) if other <= epoch]
         judged = [other for other in there if other in self._musts]
-        checkpoint.prune(self._root, {*there[:2], *judged[:2], best_epoch})
+        bounds = (self._known[0][1], self._known[-1][1])
+        safe = [max(older) for known in bounds if (older := [other for other in there if other <= known])]
+        checkpoint.prune(self._root, {*there[:2], *judged[:2], *safe, best_epoch})
         self._cost_s = time.perf_counter() - began

@@ -144,6 +144,8 @@ class Session:
     def _advance(self, said: dict[str, Any]) -> None:
         if self._training is None:
             self._open()
+        elif self._saver is not None:  # whoever asks for more has written down what came before
+            self._saver.knows(self._epoch)
         assert self._training is not None
         deadline = time.monotonic() + BATCH_S
         goes_on = True
@@ -224,7 +226,7 @@ class Session:
         start = str(folder.relative_to(self._folder)) if folder else "its beginning"
         self._notes += [f"{leg['trial']} goes on from {start}: {wrong}" for wrong in passed]
         self._epoch = epoch
-        self._saver = Saver(root, epoch, self._musts, self._last_epoch)
+        self._saver = Saver(root, epoch, leg["upto"], self._musts, self._last_epoch)
 
     def _source(self) -> tuple[Path | None, list[str]]:
         """The other trial's checkpoint whose weights this one takes over, and what is to be told of it.

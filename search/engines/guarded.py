@@ -5,6 +5,7 @@ A study of days shall not end because a model could not be fitted to its trials.
 
 import json
 import warnings
+from collections.abc import Callable
 
 from search.engines.draws import draw
 from search.protocol import SamplerEngine
@@ -21,10 +22,14 @@ class Guarded:
         space: what they are checked against.
         seed: of the random points.
         name: of the sampler, for the warning.
+        warn: is told once.
     """
 
-    def __init__(self, engine: SamplerEngine, space: Space, seed: int, name: str):
+    def __init__(
+        self, engine: SamplerEngine, space: Space, seed: int, name: str, warn: Callable[[str], None] = warnings.warn
+    ):
         self.engine = engine
+        self._warn_once = warn
         self._space, self._seed, self._name = space, seed, name
         self._tried: set[str] = set()
         self._warned = False
@@ -72,4 +77,4 @@ class Guarded:
     def _warn(self, what: str) -> None:
         if not self._warned:
             self._warned = True
-            warnings.warn(f"{self._name} {what}. Random points take its place where that happens.", stacklevel=3)
+            self._warn_once(f"{self._name} {what}. Random points take its place where that happens.")

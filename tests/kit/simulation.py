@@ -51,6 +51,7 @@ class World:
             trials=trials,
             last_epoch=last_epoch(pair.scheduler),
             judged=judged_epochs(pair.scheduler),
+            replaces=pair.scheduler.mutates,
             **terms,
         )
         sampler, scheduler = engines(pair, space, seed=seed, trials=trials)

@@ -317,26 +317,6 @@ def test_terms_are_a_value():
         world.terms.seed = 3
 
 
-@pytest.mark.parametrize("proposal", [RuntimeError("no model"), {"x": 7.0}, {"y": 0.5}, {}])
-def test_a_sampler_that_raises_or_leaves_the_space_is_replaced_by_random_draws_and_told_once(proposal):
-    world = World(SPACE, Random() + FullLength(epochs=1), trials=5)
-
-    def propose(number):
-        if isinstance(proposal, Exception):
-            raise proposal
-        return proposal
-
-    world.conductor._sampler.propose = propose
-    world.run(bowl)
-
-    trials = list(world.conductor.record.trials.values())
-    assert len(trials) == 5
-    assert all(0 <= trial.params["x"] <= 1 for trial in trials)
-    assert len({trial.params["x"] for trial in trials}) == 5
-    assert len(world.conductor.record.notes) == 1
-    assert "random params stand in" in world.conductor.record.notes[0]
-
-
 def test_a_process_that_never_begins_is_tried_again_and_then_fails_its_trial():
     world = World(SPACE, Random() + FullLength(epochs=2), trials=1, retries=2)
 
@@ -359,3 +339,31 @@ def test_an_actor_that_dies_after_its_leg_was_paused_costs_nothing():
 
     trial = world.conductor.record.trials["t00001"]
     assert (trial.paused_by, trial.faults) == ("scheduler", 0)
+
+
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_a_pbt_member_that_diverges_goes_on_with_anothers_weights(epoch):
+    world = World(SPACE, Random() + PBT(max_epochs=8, every=2), trials=4)
+    diverged = []
+
+    def curve(params, now):
+        trial = world.conductor.record.trials["t00002"]
+        if trial.source is None and now >= epoch and params["x"] == trial.params["x"]:
+            diverged.append(now)
+            return {"loss": math.nan}
+        return {"loss": params["x"]}
+
+    world.run(curve, workers=4)
+
+    trial = world.conductor.record.trials["t00002"]
+    assert diverged[0] == epoch
+    assert (trial.status, trial.epoch) == ("ended", 8)
+    assert trial.source is not None
+
+
+def test_the_last_member_that_diverges_has_nobody_to_follow():
+    world = World(SPACE, Random() + PBT(max_epochs=8, every=2), trials=2)
+
+    world.run(lambda params, epoch: {"loss": math.nan}, workers=2)
+
+    assert {trial.status for trial in world.conductor.record.trials.values()} == {"invalid"}

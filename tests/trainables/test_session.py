@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables import Batches, TorchTrainable, Trainable, checkpoint, function, session
+from trainables import Batches, TorchTrainable, Trainable, checkpoint, function, saver, session
 from trainables.session import LostError, Session
 from trainables.start import starter
 
@@ -215,6 +215,20 @@ def test_epochs_that_the_ledger_does_not_know_are_trained_again(tmp_path):
 
     assert [row["epoch"] for row in told["reports"]][-2:] == [5, 6]
     assert told["reports"][0]["epoch"] <= 5
+
+
+def test_a_driver_killed_while_its_worker_ran_ahead_finds_the_last_epoch_that_it_knew(tmp_path, monkeypatch):
+    monkeypatch.setattr(saver, "SAVE_SHARE", 99.0)
+    worker = sessions(Counter, tmp_path)
+    worker.begin(leg(params={"epoch_s": 0.02}))
+    known = [worker.advance()["reports"][-1]["epoch"] for _ in range(3)][-1]
+    ahead = worker.advance()["reports"][-1]["epoch"]
+    assert ahead >= known + 2
+
+    told = run(Counter, tmp_path, leg(upto=known), last_epoch=known + 1)
+
+    assert [row["epoch"] for row in told["reports"]] == [known + 1]
+    assert told["notes"] == []
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before_it_and_is_told(tmp_path):
