@@ -31,14 +31,14 @@ class Saver:
         self.saved_epoch = epoch
         self._root, self._musts, self._last_epoch = root, musts, last_epoch
         self._cost_s, self._since_s = 0.0, 0.0
-        self._known = [(time.monotonic(), known)]
+        self._known = self._soon_settled = self._settled = known
+        self._told_at = time.monotonic()
 
     def knows(self, epoch: int) -> None:
         """The driver has written all epochs up to this one into its ledger."""
-        now = time.monotonic()
-        self._known.append((now, epoch))
-        while self._known[1][0] < now - SETTLED_S:
-            self._known.pop(0)
+        self._known, now = epoch, time.monotonic()
+        if now - self._told_at > SETTLED_S:
+            self._settled, self._soon_settled, self._told_at = self._soon_settled, epoch, now
 
     def trained(self, seconds: float) -> None:
         """So much more was trained since the last checkpoint."""
@@ -63,7 +63,7 @@ class Saver:
         self.saved_epoch = epoch
         there = [other for other in checkpoint.epochs(self._root) if other <= epoch]
         judged = [other for other in there if other in self._musts]
-        bounds = (self._known[0][1], self._known[-1][1])
-        safe = [max(older) for known in bounds if (older := [other for other in there if other <= known])]
+        bounds = (self._known, self._soon_settled, self._settled)
+        safe = [next((other for other in there if other <= bound), 0) for bound in bounds]
         checkpoint.prune(self._root, {*there[:2], *judged[:2], *safe, best_epoch})
         self._cost_s = time.perf_counter() - began

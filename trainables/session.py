@@ -31,7 +31,7 @@ from trainables.origin import own_line
 from trainables.saver import Saver
 from trainables.seeds import sow
 
-BATCH_S = 0.1  # reports of this many seconds travel together
+BATCH_S = 0.1  # reports of so many seconds travel together; a killed driver costs no more than that
 
 Start = Callable[[dict[str, Any], int], Training]
 
@@ -147,10 +147,14 @@ class Session:
         elif self._saver is not None:  # whoever asks for more has written down what came before
             self._saver.knows(self._epoch)
         assert self._training is not None
-        deadline = time.monotonic() + BATCH_S
+        ended = time.monotonic()
+        deadline = ended + BATCH_S
         goes_on = True
-        while goes_on and time.monotonic() < deadline:
+        while goes_on:
+            began = ended
             goes_on = self._train_epoch(said)
+            ended = time.monotonic()
+            goes_on = goes_on and ended + (ended - began) < deadline  # the next epoch would still fit in
 
     def _train_epoch(self, said: dict[str, Any]) -> bool:
         """One epoch; the answer says whether the next one may follow before this one is reported."""

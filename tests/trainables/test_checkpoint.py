@@ -11,7 +11,7 @@ import pytest
 
 from trainables import checkpoint
 from trainables.contract import ClassTraining
-from trainables.saver import Saver
+from trainables.saver import SETTLED_S, Saver
 
 
 def saving(text):
@@ -287,11 +287,15 @@ def test_the_newest_epoch_that_the_driver_knows_of_is_kept_and_so_is_the_one_tha
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     training, saver = ClassTraining(Slow(), {}), Saver(tmp_path, 0, 0, (), None)
 
-    for known, at, epochs in ((0, 0.0, (1, 2)), (2, 1.0, (3, 4)), (4, 2.0, (5, 6, 7)), (7, 3.5, (8, 9, 10))):
-        now[0] = at
-        if known:
-            saver.knows(known)
-        for epoch in epochs:
-            saver.save(training, epoch, best_epoch=0)
+    for epoch in range(1, 51):
+        now[0] = epoch / 2
+        saver.save(training, epoch, best_epoch=0)
+        if epoch % 3 == 0:
+            saver.knows(epoch)
+        kept = checkpoint.epochs(tmp_path)
 
-    assert checkpoint.epochs(tmp_path) == [10, 9, 7, 2]
+        known, settled = epoch - 1 - (epoch - 1) % 3, max(0, epoch - 3 - int(2 * SETTLED_S))
+        assert kept[:2] == [epoch, epoch - 1][: len(kept)]
+        assert known in [0, *kept]
+        assert any(0 <= settled - other <= 12 for other in [0, *kept])
+        assert len(kept) <= 5
