@@ -82,12 +82,13 @@ def resume(folder: str, trials: str | None, hours: str | None, address: str | No
 def check(study: str, trials: int | None, hours: str | None, settings: Sequence[str], address: str | None) -> None:
     """Validate a study file and show what it would do; run nothing."""
     with _Mends():
+        from orchestrator.drive import NestedParams
         from orchestrator.spec import load
         from trainables.shipping import pack
 
         found = load(study, settings).with_budget(trials, hours)
         found.check_budget()
-        size = len(pack(found.train))
+        size = len(pack(found.train, NestedParams(found.space)))
         outlook = found.plan(address=address)
         click.echo(f"study    {found.name}: {found.goal}")
         click.echo(f"space    {found.space}")

@@ -74,7 +74,7 @@ class Study:
             "strategy": strategy_of(strategy),
             "bundle": bundle or Bundle(),
             "budget": budget or Budget(),
-            "name": check_name(name or getattr(train, "__name__", "study").strip("<>")),
+            "name": check_name(name or called(train)),
             "seed": _count("seed", seed),
             "storage": storage,
             "retries": _count("retries", retries),
@@ -187,14 +187,20 @@ class Study:
         scheduler = self.strategy.scheduler
         if needs_checkpoints(scheduler) and not can_save(self.train):
             raise ValueError(
-                f"{scheduler} takes trials up again from checkpoints; {self.train.__name__}() has none. "
+                f"{scheduler} takes trials up again from checkpoints; {called(self.train)}() has none. "
                 f"Derive a class from Trainable, or use {self.strategy.sampler} + ASHA(max_epochs=27)."
             )
         if last_epoch(scheduler) is None and not ends_by_itself(self.train):
             raise ValueError(
-                f"{self.train.__name__} trains until it is told to stop, and {self.strategy} never does. "
+                f"{called(self.train)} trains until it is told to stop, and {self.strategy} never does. "
                 f"Say how long: {self.strategy.sampler} + FullLength(epochs=27)."
             )
+
+
+def called(train: Any) -> str:
+    """A trainable's own name; `study` where it has none, such as a lambda or a partial."""
+    name = str(getattr(train, "__name__", "study"))
+    return name if name.isidentifier() else "study"
 
 
 def _count(name: str, value: object) -> int:

@@ -14,10 +14,11 @@ SETTLED_S = 2.0  # after which the driver's ledger is on disk, and survives its 
 class Saver:
     """The checkpoints of one leg.
 
-    Saved are the first epoch and the last one, judged ones where a trial may be taken up again there, and
-    of the others as many as a tenth of the time allows. Kept are the two newest, the best epoch's, the last
-    two judged ones, which other trials may still want to copy, and the newest that the driver knows of: a
-    worker is ahead of its driver, and if that is killed now, later epochs will not be trusted.
+    Saved are the first epoch and the last one, judged ones where a trial may be taken up again there, those
+    that are the best of the whole study, and of the others as many as a tenth of the time allows. Kept are
+    the two newest, the best epoch's, the last two judged ones, which other trials may still want to copy, and
+    the newest that the driver knows of: a worker is ahead of its driver, and if that is killed now, later
+    epochs will not be trusted.
 
     Args:
         root: of the trial's checkpoints.

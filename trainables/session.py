@@ -10,6 +10,7 @@ A *leg* is a stretch of a trial on one actor. Its terms come as a plain dict:
     source     {"trial", "epoch"} to take them from, or None
     seconds    training seconds before this leg
     best       the goal's best value before this leg, or None; best_epoch its epoch
+    bar        the best value of the whole study when the leg was proposed, or None
 
 Fast epochs are reported together, slow ones each by itself. A report that was made is never lost to what
 comes after it: a full disk costs the checkpoint, an exception ends the trial with all that it reported.
@@ -189,8 +190,16 @@ class Session:
     def _save_if_due(self, spent: float, said: dict[str, Any]) -> None:
         assert self._saver is not None
         self._saver.trained(spent)
-        if self._saver.is_due(self._epoch):
+        if self._saver.is_due(self._epoch) or self._is_record():
             self._save(said)
+
+    def _is_record(self) -> bool:
+        """Whether this epoch is the best of the whole study so far: that model is wanted, whatever it costs."""
+        assert self._leg is not None
+        if self._best is None or self._best_epoch != self._epoch:
+            return False
+        bar = self._leg.get("bar")
+        return bar is None or self._sign * self._best < self._sign * bar
 
     def _save(self, said: dict[str, Any]) -> None:
         """Saves this epoch; training goes on without a checkpoint where the disk does not take it."""

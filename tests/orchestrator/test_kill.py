@@ -87,15 +87,16 @@ def test_ctrl_c_keeps_what_runs_and_the_study_goes_on_later(tmp_path):
         os.kill(process.pid, signal.SIGINT)
         interrupted = process.wait(timeout=60)
         waiting = Results(folder).record
+        for trial in waiting.trials.values():
+            assert trial.status in ("waiting", "proposed")
+            kept = folder / "trials" / trial.id / "checkpoints" / f"e{trial.epoch:05d}"
+            assert kept.is_dir() or not trial.epoch
         resumed = start(["resume", folder], environment, log).wait(timeout=120)
 
     said = (tmp_path / "log").read_text()
     assert interrupted == 130, said
     assert "a440 resume" in said
     assert waiting.outcome == "interrupted"
-    for trial in waiting.trials.values():
-        assert trial.status in ("waiting", "proposed")
-        assert not trial.epoch or (folder / "trials" / trial.id / "checkpoints" / f"e{trial.epoch:05d}").is_dir()
     assert resumed == 0, said
     executed = collections.Counter(counted.read_text().splitlines())
     assert len(executed) == 3 * 30

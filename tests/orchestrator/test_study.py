@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 
 from orchestrator import ASHA, PBT, TPE, Budget, Bundle, FullLength, Grid, Random, Study, Trainable, choice, uniform
@@ -63,6 +65,11 @@ def test_what_cannot_be_trained_is_refused(source):
         pytest.skip("print takes anything, params too")
     with pytest.raises((ValueError, TypeError)):
         Study(source, SPACE, "min loss", TPE())
+
+
+@pytest.mark.parametrize("source", [lambda params: 1.0, functools.partial(train)])
+def test_a_trainable_without_a_name_is_called_study(source):
+    assert Study(source, SPACE, "min loss", Random()).name == "study"
 
 
 def test_a_study_that_nothing_ends_is_refused():
