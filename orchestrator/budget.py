@@ -39,8 +39,20 @@ class Budget:
         if self.trials is not None:
             words.append(f"{self.trials} trial{'s' if self.trials != 1 else ''}")
         if self.hours is not None:
-            words.append(f"{self.hours:g} h" if self.hours >= 1 else f"{self.hours * 60:g} min")
+            words.append(span(self.hours * 3600))
         return " or ".join(words) or "no limit"
+
+
+def span(seconds: float) -> str:
+    """A time in the largest unit that gives at least one.
+
+    >>> span(90), span(3 * 3600), span(0.5)
+    ('1.5 min', '3 h', '0.5 s')
+    """
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def _hours(name: str, value: object, per_hour: float) -> float | None:

@@ -6,6 +6,7 @@ Every command imports only what it needs: `list`, `best` and `table` load neithe
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="a440", prog_name="a440")
 def main() -> None:
     """Describe a study once; run it anywhere; get a DataFrame."""
+    warnings.showwarning = lambda message, *_: click.echo(f"note: {message}", err=True)
 
 
 @main.command()
@@ -168,6 +170,8 @@ class _Mends:
 
         if isinstance(error, KeyboardInterrupt):
             sys.exit(130)
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough
+            os._exit(141)
         if isinstance(error, StorageError):
             click.echo(_printable(str(error)), err=True)
             sys.exit(130)
@@ -192,9 +196,9 @@ def _results(folder: str) -> "Results":
 def _exit(results: "Results") -> None:
     from orchestrator.record import BAD
 
-    if results.outcome == "interrupted":
-        in_time = (results.record.ended or "").startswith("the budget of")
-        sys.exit(0 if in_time else 130)
+    time_is_up = (results.record.ended or "").startswith("the budget of")
+    if results.outcome == "interrupted" and not time_is_up:
+        sys.exit(130)
     bad = results.outcome == "broken" or any(trial.status in BAD for trial in results.record.trials.values())
     sys.exit(1 if bad else 0)
 

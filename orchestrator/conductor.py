@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.budget import span
 from orchestrator.health import diagnosis
 from orchestrator.ledger import Event
 from orchestrator.record import BAD, Record, TrialRecord
-from orchestrator.secrets import redact
 from search import Goal, Space
 from search.protocol import Decision, Exploit, Go, Pause, SamplerEngine, SchedulerEngine, Score, Stop
 from search.space import Flat
+from trainables.secrets import redact
 
 FINISHED_EPOCH = 2**31  # the sampler's name for "ran to its end", whatever the number of epochs
 
@@ -131,7 +132,12 @@ class Conductor:
 
     def begin(self, trial: str) -> None:
         """A leg starts."""
-        self._emit("trial_started", trial=trial)
+        known = self.record.trials[trial]
+        self._emit("trial_started", trial=trial, number=known.number, params=known.params, seed=known.seed)
+
+    def forget(self, lane: str) -> None:
+        """A lane is gone for good: its answer will not be asked for again."""
+        self._answers.pop(lane, None)
 
     def saved(self, trial: str, epoch: int) -> None:
         """A checkpoint was written."""
@@ -178,7 +184,7 @@ class Conductor:
     def check_time(self) -> None:
         """Closes the study when its time is over."""
         if self.terms.seconds is not None and self._clock() >= self.terms.seconds:
-            self.close(f"the budget of {self.terms.seconds / 3600:g} hours is used up")
+            self.close(f"the budget of {span(self.terms.seconds)} is used up")
 
     @property
     def running(self) -> set[str]:
@@ -252,7 +258,8 @@ class Conductor:
             return None
         trial = f"t{number:05d}"
         coded = self.terms.space.encode(params)
-        self._emit("trial_proposed", trial=trial, number=number, params=coded, seed=_seed(self.terms.seed, number))
+        seed, goal = _seed(self.terms.seed, number), str(self.terms.goal)
+        self._emit("trial_proposed", trial=trial, number=number, params=coded, seed=seed, goal=goal)
         return trial
 
     def _leg(self, trial: TrialRecord) -> Leg:
@@ -314,15 +321,16 @@ class Conductor:
 
     def _follow(self, event: Event) -> None:
         """Lets an event, new or read back, change the record and the engines."""
+        known = event.get("trial") in self.record.trials
         self.record.apply(event)
         trial = self.record.trials.get(event.get("trial", ""))
         if trial is None:
             return
+        if not known:
+            params = self.terms.space.decode(trial.params)
+            self._sampler.adopt(trial.number, params)
+            self._scheduler.add(trial.id, params)
         match event["event"]:
-            case "trial_proposed":
-                params = self.terms.space.decode(trial.params)
-                self._sampler.adopt(trial.number, params)
-                self._scheduler.add(trial.id, params)
             case "trial_started":
                 self._running.add(trial.id)
                 self._scheduler.begin(trial.id)

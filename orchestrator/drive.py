@@ -6,7 +6,7 @@ lease -> ledger -> conductor (replayed) -> Ray -> Ray Tune <-> lanes <-> conduct
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from cluster import Machine
 from orchestrator import ledger, saved
 from orchestrator.conductor import Conductor, Terms
 from orchestrator.floors import check_workers, worker_folders
-from orchestrator.folder import Lease, StorageError, new_folder, probe
+from orchestrator.folder import DriverError, Lease, StorageError, new_folder, probe
 from orchestrator.lanes import Lanes
 from orchestrator.ledger import Ledger
 from orchestrator.plan import Plan, plan
@@ -38,8 +38,9 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
     check_workers(worker_folders())
     packed = pack(study.train, NestedParams(study.space))
     with ExitStack() as stack:
+        stops = stack.enter_context(_counted_stops())
         if folder is not None:  # a held lease refuses us before Ray is started
-            stack.enter_context(_lease(folder))
+            lease = stack.enter_context(_lease(folder))
             if _nothing_left(study, folder):
                 return _shown(Results(folder, study.space), progress)
         machines = stack.enter_context(_connected(address))
@@ -48,11 +49,11 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
             raise ValueError(outlook.why)
         if folder is None:
             folder = new_folder(study.storage, study.name)
-            stack.enter_context(_lease(folder))
+            lease = stack.enter_context(_lease(folder))
         probe(folder)
         saved.save(study, folder)
-        _Driver(study, folder, packed, outlook, progress).run()
-    return _shown(Results(folder, study.space), progress)
+        _Driver(study, folder, packed, outlook, progress).run(lambda: 2 if lease.lost else len(stops))
+        return _shown(Results(folder, study.space), progress)
 
 
 class NestedParams:
@@ -82,10 +83,10 @@ class _Driver:
         self._study, self._folder, self._packed, self._outlook = study, folder, packed, outlook
         self._progress = progress
 
-    def run(self) -> None:
+    def run(self, stopped: Callable[[], int]) -> None:
         """Replays the ledger, runs Ray Tune's loop, and writes the end."""
         reading = ledger.read(self._folder / "ledger")
-        before_s = reading.events[-1]["t"] if reading.events else 0.0
+        before_s = max((event["t"] for event in reading.events), default=0.0)
         next_seq = reading.events[-1]["seq"] + 1 if reading.events else 1
         clock = Clock(before_s)
         with ExitStack() as stack:
@@ -94,16 +95,18 @@ class _Driver:
             book.quarantine(reading)
             conductor = self._conductor(book, clock)
             self._open(conductor, reading)
-            stops = stack.enter_context(_counted_stops())
             view = stack.enter_context(Progress.of(self._study, self._folder, conductor, self._outlook, self._progress))
             try:
-                self._fit(conductor, view, stops)
+                self._fit(conductor, view, stopped)
                 conductor.finish()
             except Exception as error:
                 if book.failure is None:
                     conductor.close(f"the driver failed: {type(error).__name__}: {error}")
                     conductor.finish()
-                    raise
+                    raise DriverError(
+                        f"the driver of {self._folder.name} failed: {type(error).__name__}. "
+                        f"What was recorded is safe; go on with: a440 resume {self._folder}"
+                    ) from error
                 raise StorageError(
                     f"the ledger in {self._folder} cannot be written any more: {book.failure.strerror}. "
                     f"Free space there, then: a440 resume {self._folder}"
@@ -137,6 +140,7 @@ class _Driver:
     def _open(self, conductor: Conductor, reading: ledger.Reading) -> None:
         """Reads back what there is, and writes that a driver is at work."""
         study = self._study
+        changes = _accepted_changes(study, self._folder) if reading.events else []
         conductor.begin_study(
             reading.events,
             format=ledger.FORMAT,
@@ -144,12 +148,15 @@ class _Driver:
             goal=str(study.goal),
             strategy=str(study.strategy),
             budget=str(study.budget),
+            study=saved.document(study),
             at=time.time(),
         )
-        for problem in reading.problems:
-            conductor.note(f"ledger: {problem}")
+        told = set(conductor.record.notes)
+        for note in [*(f"ledger: {problem}" for problem in reading.problems), *changes]:
+            if note not in told:
+                conductor.note(note)
 
-    def _fit(self, conductor: Conductor, view: Progress, stops: list[int]) -> None:
+    def _fit(self, conductor: Conductor, view: Progress, stopped: Callable[[], int]) -> None:
         from cluster.to_ray import placement
         from orchestrator import launch
         from trainables.to_ray import tune_trainable
@@ -172,16 +179,16 @@ class _Driver:
             at_once,
             ahead=2 if study.strategy.sampler.learns else 8,
             trial_s=hung_s,
-            stopped=lambda: len(stops),
+            stopped=stopped,
         )
         launch.fit(tune_trainable(self._packed, session), placement(study.bundle), lanes, at_once + 8)
 
 
 @contextmanager
-def _lease(folder: Path) -> Iterator[None]:
+def _lease(folder: Path) -> Iterator[Lease]:
     lease = Lease(folder)
     try:
-        yield
+        yield lease
     finally:
         lease.release()
 
@@ -215,9 +222,21 @@ def _counted_stops() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def _accepted_changes(study: Study, folder: Path) -> list[str]:
+    """What a resumed study does otherwise than before, for its record."""
+    old, new = saved.read(folder), saved.document(study)
+    settings = saved.changes(old, new, ("strategy", "seed", "start", "retries", "bundle"))
+    code = saved.changed_code(old, new)
+    return [f"resumed with {line}" for line in settings] + [f"resumed with changed code in {name}" for name in code]
+
+
 def _nothing_left(study: Study, folder: Path) -> bool:
     """Whether a study is over and its budget asks for no more."""
+    if not (folder / "ledger").is_dir():
+        return False
     record = Results(folder).record
+    if study.budget.seconds is not None and record.elapsed_s >= study.budget.seconds:
+        return True
     if record.outcome != "done" or any(not trial.over for trial in record.trials.values()):
         return False
     trials = study.budget.trials

@@ -32,6 +32,10 @@ class StorageError(RuntimeError):
     """The disk refuses the ledger: what was written is safe, and the study can be resumed."""
 
 
+class DriverError(RuntimeError):
+    """A driver failed in the middle of a study, which can be resumed."""
+
+
 def check_name(name: str) -> str:
     """A study's name; raises ValueError where it could not be a folder's."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -57,6 +61,7 @@ def new_folder(storage: str | os.PathLike[str], name: str) -> Path:
             folder = root / (f"{name}-{stamp}" if attempt == 1 else f"{name}-{stamp}-{attempt}")
             with contextlib.suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
+                (folder / "ledger").mkdir()
                 break
     except OSError as error:
         raise ValueError(f"storage {root} cannot be written ({error.strerror}). Choose: storage: ~/runs") from None
@@ -66,6 +71,8 @@ def new_folder(storage: str | os.PathLike[str], name: str) -> Path:
 
 def resolve(storage: str | os.PathLike[str]) -> Path:
     """The storage as an absolute path; raises ValueError for a scheme that is not supported."""
+    if not isinstance(storage, str | os.PathLike):
+        raise TypeError(f"storage is {storage!r} ({type(storage).__name__}). Give a path: storage='runs'")
     text = os.fspath(storage)
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", text)
     if scheme and scheme.group(1) != "file":
@@ -102,17 +109,12 @@ class Lease:
     def __init__(self, folder: Path):
         self._path = folder / "lease.json"
         self._lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise BusyError(_told(folder, _holder(self._path))) from None
-        except OSError:
-            pass  # a file system without locks: the heartbeat alone decides
+        self.lost = False
         holder = _holder(self._path)
-        if holder.get("host") not in (None, socket.gethostname()) and _age(self._path) < STALE_S:
+        elsewhere = holder.get("host") not in (None, socket.gethostname()) and _age(self._path) < STALE_S
+        if elsewhere or not _locked(self._lock):
             os.close(self._lock)
-            raise BusyError(_told(folder, holder))
+            raise BusyError(_told(folder, _holder(self._path)))
         self.taken_over = holder or None
         self._released = threading.Event()
         self._beat()
@@ -123,19 +125,39 @@ class Lease:
         """Gives the right back."""
         self._released.set()
         self._thread.join(timeout=BEAT_S)
-        with contextlib.suppress(FileNotFoundError):
+        if self._is_ours():
             self._path.unlink()
         os.close(self._lock)
 
     def _beat_often(self) -> None:
         while not self._released.wait(BEAT_S):
+            if self._path.exists() and not self._is_ours():  # we slept too long, and another host took over
+                self.lost = True
+                return
             with contextlib.suppress(OSError):  # a full disk is the ledger's to tell
                 self._beat()
+
+    def _is_ours(self) -> bool:
+        holder = _holder(self._path)
+        return holder.get("pid") == os.getpid() and holder.get("host") == socket.gethostname()
 
     def _beat(self) -> None:
         draft = self._path.with_suffix(f".{os.getpid()}")
         draft.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "beat": time.time()}))
         draft.replace(self._path)
+
+
+def _locked(lock: int) -> bool:
+    """Takes the kernel's lock; somebody who only looks holds it for a moment, so it is tried for a while."""
+    for _ in range(20):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.025)
+        except OSError:
+            return True  # a file system without locks: the heartbeat alone decides
+    return False
 
 
 def is_held(folder: Path) -> bool:
@@ -148,7 +170,7 @@ def is_held(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from orchestrator.conductor import Conductor, Report
 from search.protocol import Go
 
-GRACE_S = 30.0  # for running epochs to end, after an interruption
+GRACE_S = 30.0  # for running epochs to end after an interruption, more where epochs are longer
 LATENCY_S = 0.2  # within which the driver surely answers
 
 
@@ -63,6 +63,7 @@ class Lanes:
         self._actor_of: dict[str, Any] = {}
         self._heard_at: dict[str, float] = {}
         self._hung: set[str] = set()
+        self._longest_s = 0.0  # between two reports
         self._closed_at: float | None = None
 
     def next_leg(self, lane: str) -> dict[str, Any] | None:
@@ -94,7 +95,9 @@ class Lanes:
             return False
         [said] = result["said"]
         trial = self._trial_of[lane]
-        self._heard_at[lane] = time.monotonic()
+        now = time.monotonic()
+        self._longest_s = max(self._longest_s, now - self._heard_at[lane])
+        self._heard_at[lane] = now
         for text in said["notes"]:
             self._conductor.note(text)
         reports = [Report(trial, row["epoch"], row["metrics"], row["seconds"]) for row in said["reports"]]
@@ -114,7 +117,9 @@ class Lanes:
 
     def lost(self, lane: str, error: str) -> None:
         """The lane's actor is gone."""
-        trial = self._trial_of[lane]
+        trial = self._trial_of.get(lane)
+        if trial is None:
+            return
         if lane in self._hung:
             self._conductor.end(trial, "timeout", f"no report for {self._trial_s:g} seconds")
         else:
@@ -137,7 +142,7 @@ class Lanes:
             return
         now = time.monotonic()
         self._closed_at = self._closed_at or now
-        if self._stopped() >= 2 or not self._actor_of or now - self._closed_at > GRACE_S:
+        if self._stopped() >= 2 or not self._actor_of or now - self._closed_at > max(GRACE_S, 1.5 * self._longest_s):
             raise HurryError(self._conductor.closing)
 
     def _ended(self, trial: str, end: Mapping[str, Any]) -> None:
@@ -164,6 +169,8 @@ class Lanes:
             self._leg_s = 0.8 * self._leg_s + 0.2 * max(time.monotonic() - self._began_at.pop(lane), 1e-3)
         self._heard_at.pop(lane, None)
         self._actor_of.pop(lane, None)
+        self._trial_of.pop(lane, None)
+        self._conductor.forget(lane)
 
 
 def _cause(error: str) -> tuple[str, bool]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray._private import worker
 
 from orchestrator.lanes import HurryError, Lanes
 from search.to_ray import TuneCallback, TuneScheduler, TuneSearcher
@@ -100,8 +101,10 @@ def _silence() -> Iterator[None]:
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
+    printed, worker.print_to_stdstream = worker.print_to_stdstream, lambda *_, **__: None  # "(raylet) A worker died"
     try:
         yield
     finally:
+        worker.print_to_stdstream = printed
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)

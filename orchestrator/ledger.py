@@ -50,12 +50,11 @@ def read(folder: Path) -> Reading:
     """
     reading = Reading()
     for segment in _segments(folder):
-        last = segment == _segments(folder)[-1]
         for number, line, complete in _lines(segment):
             event = _decode(line)
             if event is not None:
                 _add(event, reading, f"{segment.name}:{number}")
-            elif last and not complete:
+            elif not complete:
                 reading.problems.append(f"{segment.name}:{number} was torn by a crash; its last event is dropped.")
             else:
                 reading.damaged.append(line)
@@ -108,9 +107,12 @@ class Ledger:
 
     def quarantine(self, reading: Reading) -> None:
         """Keeps the damaged lines of a reading beside the segments."""
-        if reading.damaged:
-            with (self._folder / "quarantine.txt").open("a", encoding="utf-8") as file:
-                file.writelines(line + "\n" for line in reading.damaged)
+        path = self._folder / "quarantine.txt"
+        kept = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if path.exists() else []
+        news = [line for line in reading.damaged if line not in kept]
+        if news:
+            with path.open("a", encoding="utf-8", errors="surrogateescape") as file:
+                file.writelines(line + "\n" for line in news)
 
     def close(self) -> None:
         """Forces everything to disk and closes the segment."""

@@ -84,7 +84,6 @@ class Record:
         self.outcome: str | None = None
         self.problems: list[str] = []
         self.notes: list[str] = []
-        self.next_seq = 1
         self.last_number = 0
         self.over = 0
         self.bar: float | None = None
@@ -93,21 +92,17 @@ class Record:
     def apply(self, event: Event) -> None:
         """Takes in the next event."""
         self.elapsed_s = max(self.elapsed_s, event["t"])
-        self.next_seq = event["seq"] + 1
+        self._learn(event)
         match event["event"]:
             case "study_started":
                 self.started = self.started or event
-                self.goal = Goal.parse(event["goal"])
                 self.ended = self.outcome = None
             case "study_ended":
                 self.ended, self.outcome = event["reason"], event["outcome"]
             case "note":
                 self.notes.append(event["text"])
             case "trial_proposed":
-                self.trials[event["trial"]] = TrialRecord(
-                    event["trial"], event["number"], event["params"], event["seed"]
-                )
-                self.last_number = max(self.last_number, event["number"])
+                pass
             case kind:
                 trial = self.trials.get(event.get("trial", ""))
                 if trial is None:
@@ -129,6 +124,16 @@ class Record:
         """How many trials have each status; statuses that nobody has are left out."""
         found = [trial.status for trial in self.trials.values()]
         return {status: found.count(status) for status in STATUSES if status in found}
+
+    def _learn(self, event: Event) -> None:
+        """What several kinds of events repeat, so that one damaged line costs no trial and no goal."""
+        if "goal" in event:
+            self.goal = Goal.parse(event["goal"])
+        trial = str(event.get("trial", ""))
+        if trial[1:].isdigit():
+            self.last_number = max(self.last_number, int(trial[1:]))
+        if "params" in event and "number" in event and trial not in self.trials:
+            self.trials[trial] = TrialRecord(trial, event["number"], event["params"], event["seed"])
 
     def _apply_to(self, trial: TrialRecord, event: Event) -> None:
         match event["event"]:

@@ -1,18 +1,22 @@
 """`study.yaml` in a study's folder: the study as it ran, so that it can be resumed and compared."""
 
+import contextlib
 import difflib
 import hashlib
 import inspect
 import json
 import os
 import platform
+import re
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import strict_yaml
+from orchestrator import ledger, strict_yaml
 from search import Space
 from search.domains import Choice
+from trainables.parcel import own_sources
 
 if TYPE_CHECKING:
     from orchestrator.study import Study
@@ -44,18 +48,37 @@ def document(study: "Study") -> dict[str, Any]:
         "ran": {
             "python": platform.python_version(),
             **{name: _version(name) for name in ("a440", "ray", "torch", "hyperopt")},
+            "folder": str(Path.cwd()),
             "code": digest(study.train),
         },
     }
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The saved document; raises FileNotFoundError where the folder is no study."""
+    """The study of a folder in the words of a study file: from its ledger, or from `study.yaml` where that is damaged.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    for event in reversed(ledger.read(folder / "ledger").events):
+        if event["event"] == "study_started" and isinstance(event.get("study"), dict):
+            return dict(event["study"])
     try:
-        text = (folder / FILE).read_text(encoding="utf-8")
-    except OSError:
-        raise FileNotFoundError(f"{folder} holds no {FILE}. List the studies that there are: a440 list") from None
-    return strict_yaml.read(text, str(folder / FILE)).data
+        return strict_yaml.read((folder / FILE).read_text(encoding="utf-8"), str(folder / FILE)).data
+    except (OSError, ValueError):
+        raise FileNotFoundError(f"{folder} holds no study that can be read. List those there are: a440 list") from None
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], parts: Iterable[str]) -> list[str]:
+    """The lines that differ in some parts of two documents, marked with + and -."""
+    before, after = (strict_yaml.write({k: d.get(k) for k in parts}).splitlines() for d in (old, new))
+    return [line for line in difflib.ndiff(before, after) if line[:1] in "+-"]
+
+
+def changed_code(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The modules of the user's whose text is not what it was."""
+    before, after = (d.get("ran", {}).get("code") or {} for d in (old, new))
+    return sorted(name for name in before if name in after and before[name] != after[name])
 
 
 def check_owner(folder: Path) -> None:
@@ -70,18 +93,21 @@ def check_owner(folder: Path) -> None:
 def check_same(study: "Study", folder: Path, *, accept_changes: bool = False) -> None:
     """Raises ValueError with the difference where `study` is not what runs in `folder`."""
     old, new = read(folder), document(study)
-    parts = ("train", "space", "goal")
-    before, after = (strict_yaml.write({k: d.get(k) for k in parts}).splitlines() for d in (old, new))
-    if before != after:
-        difference = "\n".join(line for line in difflib.ndiff(before, after) if line[:1] in "+-")
+    if difference := changes(old, new, ("train", "space", "goal")):
         raise ValueError(
-            f"{folder.name} is another study than the one given:\n{difference}\n"
-            f"Start a new one with `a440 run`, or resume with what it was."
+            f"{folder.name} is another study than the one given:\n" + "\n".join(difference) + "\n"
+            "Start a new one with `a440 run`, or resume with what it was."
         )
-    code_before, code_after = (str(d.get("ran", {}).get("code")) for d in (old, new))
-    if not accept_changes and "None" not in (code_before, code_after) and code_before != code_after:
+    if accept_changes:
+        return
+    if difference := changes(old, new, ("strategy", "seed", "start")):
         raise ValueError(
-            f"the code of {new['train']} is not what it was when {folder.name} began ({code_before} -> {code_after}). "
+            f"{folder.name} ran with other settings than those given:\n" + "\n".join(difference) + "\n"
+            f"Resume with what they were, or go on all the same: a440 resume {folder} --accept-changes"
+        )
+    if modules := changed_code(old, new):
+        raise ValueError(
+            f"the code of {', '.join(modules)} is not what it was when {folder.name} began. "
             f"Put it back, or go on all the same: a440 resume {folder} --accept-changes"
         )
 
@@ -91,10 +117,13 @@ def total_trials(folder: Path, trials: int | str | None, default: int | None) ->
     before = read(folder).get("budget", {}).get("trials", default)
     if trials is None:
         return before if before is None else int(before)
-    text = str(trials).strip()
-    if not text.lstrip("+").isdigit():
+    form = re.fullmatch(r"(\+?)([0-9]{1,9})", str(trials).strip())
+    if form is None:
         raise ValueError(f"--trials is {trials!r}. Give a total, or how many more: --trials +32")
-    return int(before or 0) + int(text[1:]) if text.startswith("+") else int(text)
+    total = int(form[2]) + (int(before or 0) if form[1] else 0)
+    if before is not None and total < int(before):
+        raise ValueError(f"{folder.name} is to have {before} trials already. Give more than that: --trials +{form[2]}")
+    return total
 
 
 def name_of(train: Any) -> str | None:
@@ -105,13 +134,13 @@ def name_of(train: Any) -> str | None:
     return f"{module}:{name}"
 
 
-def digest(train: Any) -> str | None:
-    """Twelve digits that change with the trainable's own source; None where there is no source."""
-    try:
-        source = inspect.getsource(train)
-    except (OSError, TypeError):
-        return None
-    return hashlib.sha256(source.encode()).hexdigest()[:12]
+def digest(train: Any) -> dict[str, str]:
+    """Twelve digits per module of the user's that travels with the trainable; they change with its text."""
+    texts = {name: source.text for name, source in own_sources().items()}
+    if not texts or getattr(train, "__module__", None) == "__main__":
+        with contextlib.suppress(OSError, TypeError):
+            texts[getattr(train, "__qualname__", "train")] = inspect.getsource(train)
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in sorted(texts.items())}
 
 
 def _written(space: Space) -> dict[str, Any]:
@@ -154,4 +183,4 @@ def reopen(folder: Path) -> "Study":
             f"{folder.name} trains a function that cannot be found by name. "
             f"Resume it from Python: study.resume({str(folder)!r})"
         )
-    return parse_text((folder / FILE).read_text(encoding="utf-8"), str(folder / FILE))
+    return parse_text(strict_yaml.write(data), str(folder / FILE), folders=[data.get("ran", {}).get("folder")])

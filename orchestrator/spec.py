@@ -7,21 +7,23 @@ strategy: TPE() + ASHA(max_epochs=27)
 budget: {trials: 64}
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from cluster import Bundle
 from orchestrator import strict_yaml
 from orchestrator.budget import Budget
-from orchestrator.folder import check_name
+from orchestrator.folder import NAME, check_name
 from orchestrator.study import Study
 from search import Goal, Sampler, Space, Strategy, strategy_of
 from search.domains import Choice
 from search.notation import DOMAINS, STRATEGIES, parse
 from search.spelling import did_you_mean
+from search.strategy import partner
 from trainables.shipping import resolve
 
 BUNDLES = {"Bundle": Bundle}
@@ -45,18 +47,21 @@ def load(path: str | Path, settings: Iterable[str] = ()) -> Study:
         raise ValueError(
             f"{path} cannot be read: {reason}. Give the path of a study file: a440 run study.yaml"
         ) from None
-    return parse_text(text, file.name, settings)
+    return parse_text(text, file.name, settings, [file.resolve().parent])
 
 
-def parse_text(text: str, name: str = "study.yaml", settings: Iterable[str] = ()) -> Study:
-    """The study that YAML text describes; `load` says the rest."""
+def parse_text(
+    text: str, name: str = "study.yaml", settings: Iterable[str] = (), folders: Iterable[str | Path | None] = ()
+) -> Study:
+    """The study that YAML text describes; code is looked for in the working folder, then in `folders`."""
+    sys.path.extend(str(folder) for folder in folders if folder and str(folder) not in sys.path)
     document = strict_yaml.read(text, name)
     data = document.data
     set_keys = [_set(data, setting) for setting in settings]
 
     def place(path: tuple[Any, ...]) -> str:
         for key in set_keys:
-            if path[: len(key)] == key or (key[: len(path)] == path and path not in document.lines):
+            if path and (path[: len(key)] == key or key[: len(path)] == path):
                 return "--set"
         return f"{name}:{document.line(path)}"
 
@@ -67,7 +72,12 @@ def parse_text(text: str, name: str = "study.yaml", settings: Iterable[str] = ()
         raise ValueError("\n".join(_told(problem, place) for problem in error.errors())) from None
     try:
         fields = {k: v for k, v in sheet if v is not None}
-        return Study(**{**fields, "train": resolve(fields["train"], Path.cwd())})
+        stem = Path(name).stem
+        has_name = "name" in fields or stem == "study" or not NAME.fullmatch(stem)
+        named: dict[str, Any] = {} if has_name else {"name": stem}
+            {"name": stem} if "name" not in fields and NAME.fullmatch(stem) and stem != "study" else {}
+        )
+        return Study(**named, **fields)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -92,7 +102,7 @@ def _strategy(value: Any) -> Strategy:
         raise ValueError(f"it is {value!r}. Write a sampler and a scheduler: TPE() + ASHA(max_epochs=27)")
     read = parse(value, STRATEGIES)
     if not isinstance(read, Strategy | Sampler):
-        raise ValueError(f"{value} is no sampler. Add one: TPE() + {value}")
+        raise ValueError(f"{value} is no sampler. Add one: {partner(read)} + {value}")
     return strategy_of(read)
 
 
@@ -119,6 +129,13 @@ def _text(value: Any) -> str:
     return value
 
 
+def _trainable(value: Any) -> Any:
+    try:
+        return resolve(_text(value), Path.cwd())
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("train: ")) from None
+
+
 def _points(value: Any) -> list[Any]:
     if not isinstance(value, list) or not all(isinstance(point, Mapping) for point in value):
         raise ValueError(f"it is {value!r}. Write a list of points: [{{lr: 0.01}}]")
@@ -136,8 +153,8 @@ class Sheet(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    train: Annotated[str, BeforeValidator(_text)]
-    space: dict[str, Annotated[Any, BeforeValidator(_domain)]]
+    train: Annotated[Any, BeforeValidator(_trainable)]
+    space: Annotated[dict[str, Annotated[Any, BeforeValidator(_domain)]], AfterValidator(Space)]
     goal: Annotated[Goal, BeforeValidator(Goal.parse)]
     strategy: Annotated[Strategy, BeforeValidator(_strategy)]
     bundle: Annotated[Bundle | None, BeforeValidator(_bundle)] = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster import Bundle
 from orchestrator.budget import Budget
-from orchestrator.folder import check_name
+from orchestrator.folder import check_name, resolve
 from search import Goal, Sampler, Space, Strategy, strategy_of
 from search.schedulers import last_epoch, needs_checkpoints
 from trainables.start import can_save, ends_by_itself, kind_of
@@ -72,11 +72,11 @@ class Study:
             "space": tree,
             "goal": Goal.parse(goal),
             "strategy": strategy_of(strategy),
-            "bundle": bundle or Bundle(),
-            "budget": budget or Budget(),
+            "bundle": _of(Bundle, bundle, "Bundle(cpus=1, gpus=0.25)"),
+            "budget": _of(Budget, budget, "Budget(trials=64)"),
             "name": check_name(name or called(train)),
             "seed": _count("seed", seed),
-            "storage": storage,
+            "storage": resolve(storage),
             "retries": _count("retries", retries),
             "start": tuple(tree.check(point) for point in start),
         }
@@ -201,6 +201,15 @@ def called(train: Any) -> str:
     """A trainable's own name; `study` where it has none, such as a lambda or a partial."""
     name = str(getattr(train, "__name__", "study"))
     return name if name.isidentifier() else "study"
+
+
+def _of(kind: type, value: Any, example: str) -> Any:
+    """A value of a kind: as it is, its default for None, or made from a mapping of its settings."""
+    if isinstance(value, Mapping):
+        return kind(**value)
+    if value is None or isinstance(value, kind):
+        return kind() if value is None else value
+    raise TypeError(f"{kind.__name__.lower()} is {value!r} ({type(value).__name__}). Write {example}")
 
 
 def _count(name: str, value: object) -> int:

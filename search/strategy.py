@@ -98,5 +98,10 @@ def strategy_of(value: "Strategy | Sampler") -> Strategy:
     if isinstance(value, Strategy):
         return value
     if isinstance(value, Scheduler):
-        raise ValueError(f"the strategy is {value} without a sampler. Add one: TPE() + {value}.")
+        raise ValueError(f"the strategy is {value} without a sampler. Add one: {partner(value)} + {value}.")
     raise ValueError(f"the strategy is {value!r}. Write a sampler and a scheduler: TPE() + ASHA(max_epochs=27).")
+
+
+def partner(scheduler: object) -> str:
+    """A sampler that agrees with a scheduler, as a user would write it."""
+    return "Random()" if isinstance(scheduler, Scheduler) and scheduler.mutates else "TPE()"

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from trainables.secrets import redact
+
 LARGEST = 5 * 2**20  # bytes of one file; two are kept
 
 
@@ -39,7 +41,7 @@ class Log(io.TextIOBase):
             self._turn_to(before)
 
     def write(self, text: str) -> int:
-        data = text.encode("utf-8", errors="backslashreplace")[-LARGEST:]
+        data = redact(text).encode("utf-8", errors="backslashreplace")[-LARGEST:]
         with self._lock:
             if self._path is not None:
                 with contextlib.suppress(OSError):

@@ -30,7 +30,7 @@ def test_a_new_folder_is_private_and_never_an_old_one(tmp_path):
 
     assert len(set(made)) == 3
     assert {path.stat().st_mode & 0o777 for path in made} == {0o700}
-    assert all(not list(path.iterdir()) for path in made)
+    assert all([inner.name for inner in path.rglob("*")] == ["ledger"] for path in made)
 
 
 def test_a_relative_storage_is_resolved(tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 import pytest
 
-from orchestrator.secrets import redact
 from search import FullLength, Random, Space, uniform
 from tests.kit.simulation import World
+from trainables.secrets import redact
 
 
 @pytest.mark.parametrize(

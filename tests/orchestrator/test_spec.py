@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import ASHA, TPE, Bundle, Choice, Float, Space, saved, spec
+from orchestrator.ledger import Ledger
 from orchestrator.spec import parse_text
 
 GOOD = """\
@@ -130,16 +131,67 @@ def test_a_changed_study_is_refused_on_resume_with_the_difference(tmp_path, chan
         saved.check_same(parse_text(GOOD, settings=[change]), tmp_path)
 
 
+@pytest.mark.parametrize("change", ["strategy=Random() + FullLength(epochs=3)", "seed=8"])
+def test_changed_settings_are_refused_on_resume_unless_they_are_accepted(tmp_path, change):
+    saved.save(parse_text(GOOD), tmp_path)
+    changed = parse_text(GOOD, settings=[change])
+
+    with pytest.raises(ValueError, match=r"(?s)other settings.*[+-].*--accept-changes"):
+        saved.check_same(changed, tmp_path)
+
+    saved.check_same(changed, tmp_path, accept_changes=True)
+
+
+def test_a_damaged_study_file_is_replaced_by_the_ledger(tmp_path):
+    study = parse_text(GOOD)
+    book = Ledger(tmp_path / "ledger", lambda: 0.0)
+    book.append("study_started", goal="min loss", study=saved.document(study))
+    book.close()
+    (tmp_path / saved.FILE).write_text("{garbage")
+
+    again = saved.reopen(tmp_path)
+
+    assert (again.space, again.strategy, again.seed) == (study.space, study.strategy, study.seed)
+
+
+def test_code_is_found_beside_the_study_file(tmp_path, monkeypatch):
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    (place / "beside_it.py").write_text("def train(params):\n    return params['x']\n")
+    (place / "mine.yaml").write_text(
+        "train: beside_it:train\nspace: {x: 'uniform(0, 1)'}\ngoal: min loss\nstrategy: Random()\n"
+    )
+
+    study = spec.load(place / "mine.yaml")
+
+    assert study.name == "mine"
+    assert study.train({"x": 1}) == 1
+
+
+def test_the_partner_that_is_proposed_agrees():
+    with pytest.raises(ValueError, match=r"Random\(\) \+ PBT"):
+        parse_text(GOOD, settings=["strategy=PBT(max_epochs=9, every=3)"])
+
+
 def test_changed_code_is_refused_unless_it_is_accepted(tmp_path):
     study = parse_text(GOOD)
     saved.save(study, tmp_path)
     path = tmp_path / saved.FILE
-    path.write_text(path.read_text().replace(str(saved.digest(study.train)), "feedfacefeed"))
+    digest = saved.digest(study.train)["examples.digits"]
+    path.write_text(path.read_text().replace(digest, "feedfacefeed"))
 
-    with pytest.raises(ValueError, match="--accept-changes"):
+    with pytest.raises(ValueError, match=r"the code of examples\.digits is not what it was.*--accept-changes"):
         saved.check_same(study, tmp_path)
 
     saved.check_same(study, tmp_path, accept_changes=True)
+
+
+@pytest.mark.parametrize("trials", ["many", "++3", "²", "12", "-3", "1.5", ""])
+def test_trials_that_are_no_number_or_too_few_are_refused(tmp_path, trials):
+    saved.save(parse_text(GOOD), tmp_path)
+
+    with pytest.raises(ValueError, match=r"--trials \+"):
+        saved.total_trials(tmp_path, trials, None)
 
 
 @pytest.mark.parametrize(("trials", "total"), [(None, 64), ("+32", 96), (80, 80), ("80", 80)])
@@ -147,13 +199,6 @@ def test_more_trials_are_a_total_or_an_addition(tmp_path, trials, total):
     saved.save(parse_text(GOOD), tmp_path)
 
     assert saved.total_trials(tmp_path, trials, None) == total
-
-
-def test_trials_that_are_no_number_are_refused(tmp_path):
-    saved.save(parse_text(GOOD), tmp_path)
-
-    with pytest.raises(ValueError, match=r"--trials \+32"):
-        saved.total_trials(tmp_path, "many", None)
 
 
 def told(text, settings=()):

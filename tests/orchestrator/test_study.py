@@ -59,10 +59,8 @@ def test_what_cannot_work_is_refused_with_the_mend(change, message):
         Study(**{**good, **change})
 
 
-@pytest.mark.parametrize("source", [3, "train", print, dict, lambda: 0, None])
+@pytest.mark.parametrize("source", [3, "train", dict, lambda: 0, None])
 def test_what_cannot_be_trained_is_refused(source):
-    if source is print:
-        pytest.skip("print takes anything, params too")
     with pytest.raises((ValueError, TypeError)):
         Study(source, SPACE, "min loss", TPE())
 
