@@ -75,8 +75,6 @@ def parse_text(
         stem = Path(name).stem
         has_name = "name" in fields or stem == "study" or not NAME.fullmatch(stem)
         named: dict[str, Any] = {} if has_name else {"name": stem}
-            {"name": stem} if "name" not in fields and NAME.fullmatch(stem) and stem != "study" else {}
-        )
         return Study(**named, **fields)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name}: {error}") from None

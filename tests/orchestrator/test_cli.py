@@ -112,7 +112,7 @@ def test_an_empty_list_says_how_to_begin(tmp_path):
     [
         (["best", "nowhere"], "is no study"),
         (["table", "nowhere"], "is no study"),
-        (["resume", "nowhere"], "study.yaml"),
+        (["resume", "nowhere"], "no study that can be read"),
         (["run", "nowhere.yaml"], "No such file"),
         (["check", "nowhere.yaml"], "No such file"),
         (["rum", "study.yaml"], "Did you mean 'run'"),
