@@ -248,7 +248,10 @@ def _shown(results: Results, progress: bool) -> Results:
     from orchestrator.progress import print_summary
 
     if results.record.trials:
-        results.write_tables()
+        try:
+            results.write_tables()
+        except (OSError, ValueError) as error:  # they are derived; the ledger has it all
+            results.problems.append(f"the tables were not written: {error}")
     if progress:
         print_summary(results)
     return results

@@ -4,27 +4,33 @@ On a terminal the table is redrawn a few times a second; elsewhere there is a li
 value is escaped, for a parameter's text may look like markup.
 """
 
+import heapq
+import math
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator import saved
 from orchestrator.conductor import Conductor
 from orchestrator.plan import Plan
 from orchestrator.record import BAD, Record, TrialRecord
 from orchestrator.results import Results
+from orchestrator.screen import GAP, Column, fitting, grid, number, one_line, printable
 from orchestrator.study import Study
 from search.space import shown_params
 
 ROWS = 12
 REDRAW_S = 0.25
+LOOK_S = 1.0
 LINE_S = 10.0
+PARAM = 14
 COLORS = {"running": "cyan", "ended": "green", "failed": "red", "invalid": "red", "timeout": "red", "waiting": "yellow"}
 
 
@@ -34,8 +40,8 @@ class Progress:
     def __init__(self, study: Study, conductor: Conductor, outlook: Plan, console: Console, live: Live | None):
         self._study, self._conductor, self._outlook = study, conductor, outlook
         self._console, self._live = console, live
-        self._drawn_at = 0.0
-        self._best: str | None = None
+        self._looked_at = self._told_at = -math.inf
+        self._told: tuple[str | None, bool] = (None, False)
 
     @staticmethod
     @contextmanager
@@ -56,44 +62,52 @@ class Progress:
     def draw(self, last: bool = False) -> None:
         """Redraws, if it is time to."""
         now = time.monotonic()
-        record = self._conductor.record
+        if not last and now - self._looked_at < (LOOK_S if self._live is None else REDRAW_S):
+            return
+        self._looked_at = now
+        if self._console.quiet:
+            return
+        record, console = self._conductor.record, self._console
+        best, bad = record.best(), failures(record)
+        lines = [self._line(best, len(bad), last), *_newest(record, bad)]
         if self._live is not None:
-            if last or now - self._drawn_at >= REDRAW_S:
-                self._drawn_at = now
-                self._live.update(Group(table(record), self._line()), refresh=True)
+            drawn = table(record, console.width, min(ROWS, max(1, console.height - 6)))
+            for failure in lines[1:]:
+                failure.truncate(console.width, overflow="ellipsis")
+            self._live.update(Group(drawn, *lines), refresh=True)
             return
-        if self._console.quiet or not (last or now - self._drawn_at >= 1.0):
-            return
-        best = record.best()
-        news = best is not None and best.over and best.id != self._best
-        if last or now - self._drawn_at >= LINE_S or news:
-            self._drawn_at, self._best = now, best.id if best else None
-            self._console.print(self._line(), soft_wrap=True)
+        news = (best.id if best is not None and best.over else self._told[0], bool(bad))
+        if last or now - self._told_at >= LINE_S or news != self._told:
+            self._told_at, self._told = now, news
+            for line in lines:
+                console.print(line, soft_wrap=True)
 
-    def _line(self) -> Text:
-        record, terms = self._conductor.record, self._conductor.terms
+    def _line(self, best: TrialRecord | None, failed: int, last: bool) -> Text:
+        record, terms, closing = self._conductor.record, self._conductor.terms, self._conductor.closing
         of = f"/{terms.trials}" if terms.trials is not None else ""
-        words = [
-            f"{record.over}{of} trials over",
-            f"{record.counts().get('running', 0)} running",
-            _clock(record.elapsed_s),
-        ]
-        best = record.best()
+        running = sum(trial.status == "running" for trial in record.trials.values())
+        words = [Text(f"{record.over}{of} trials over"), Text(f"{running} running")]
+        if failed:
+            words.append(Text(f"{failed} failed", style="not dim red"))
+        words.append(Text(_clock(record.elapsed_s)))
         if best is not None and best.best is not None:
-            words.append(f"best {record.goal.metric} {number(best.best)} ({best.id}, epoch {best.best_epoch})")
-        if self._conductor.closing is not None:
-            words.append(f"stopping: {self._conductor.closing}; once more to stop now")
-        return Text(" · ".join(words), style="dim" if self._live else "")
+            found = f"best {record.goal.metric} {number(best.best)} ({best.id}, epoch {best.best_epoch})"
+            words.append(Text(found))
+        if closing is not None and not last:
+            words.append(Text(f"stopping: {one_line(closing)}; once more to stop now"))
+        line = Text(" · ").join(words)
+        line.style = "dim" if self._live else ""
+        return line
 
 
 def header(study: Study, folder: Path, outlook: Plan) -> Table:
     """Space, strategy, budget, bundle, and where the results go."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
-    grid.add_column(overflow="fold")
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
     for name, value in _facts(study, folder, outlook):
-        grid.add_row(name, Text(value))
-    return grid
+        facts.add_row(name, Text(value))
+    return facts
 
 
 def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
@@ -108,32 +122,43 @@ def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def table(record: Record) -> Table:
-    """The trials that run, and the best of the others."""
-    goal = record.goal
-    names = list(dict.fromkeys(name for trial in record.trials.values() for name in trial.params))[:8]
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("trial", "left"), ("status", "left"), ("epoch", "right"), (goal.metric, "right")):
-        drawn.add_column(Text(name), justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    drawn.add_column("at", justify="right", no_wrap=True)
-    for name in names:
-        drawn.add_column(Text(name), justify="right", no_wrap=True, overflow="ellipsis", max_width=14)
-    for trial in _worth_showing(record):
-        params = shown_params(trial.params)
-        drawn.add_row(
-            trial.id,
-            Text(trial.status, style=COLORS.get(trial.status, "")),
-            str(trial.epoch),
-            number(trial.best),
-            str(trial.best_epoch or ""),
-            *(Text(number(params.get(name))) for name in names),
+def table(record: Record, width: int, rows: int = ROWS) -> Table:
+    """The trials that run and the best of the others, with as many params as fit beside them."""
+    trials = _worth_showing(record, rows)
+    fixed = [
+        Column("trial", [Text(t.id) for t in trials]),
+        Column("status", [Text(t.status, style=COLORS.get(t.status, "")) for t in trials]),
+        Column("epoch", [Text(str(t.epoch)) for t in trials], "right"),
+        Column(record.goal.metric, [Text(number(t.best)) for t in trials], "right"),
+        Column("at", [Text(str(t.best_epoch or "")) for t in trials], "right"),
+    ]
+    columns = [*fixed, *_params(trials)]
+    kept = fitting(columns, width)
+    if kept == len(columns) or kept < len(fixed):
+        return grid(columns[:kept])
+    room = width - GAP - len(f"+{len(columns)} more")
+    kept = max(len(fixed), fitting(columns, room))
+    more = Column(f"+{len(columns) - kept} more", [Text()] * len(trials))
+    return grid([*columns[:kept], more][: fitting([*columns[:kept], more], width)])
+
+
+def _params(trials: list[TrialRecord]) -> list[Column]:
+    """A column per param that one of these trials has; a long name keeps its end, which tells it apart."""
+    rows = [shown_params(trial.params) for trial in trials]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [
+        Column(
+            name if len(name) <= PARAM else "…" + name[1 - PARAM :],
+            [Text(number(row.get(name), PARAM)) for row in rows],
+            "right",
         )
-    return drawn
+        for name in names
+    ]
 
 
-def print_summary(results: Results) -> None:
+def print_summary(results: Results, console: Console | None = None) -> None:
     """The end: the best trial, what early stopping saved, what failed, where the results lie."""
-    console, record = Console(highlight=False, soft_wrap=True), results.record
+    console, record = console or Console(highlight=False, soft_wrap=True), results.record
     console.print()
     try:
         best = results.best
@@ -147,30 +172,38 @@ def print_summary(results: Results) -> None:
             )
         )  # fmt: skip
         console.print(Text("     " + "  ".join(f"{name}={number(value)}" for name, value in best.params.items())))
-    for line in [*_saved(record), *_failures(record), *(f"note: {p}" for p in [*results.problems, *record.notes])]:
+    for line in [*_saved(record), *_failures(record), *_notes(results)]:
         console.print(Text(line))
     if record.outcome != "done":
-        console.print(Text(f"{record.outcome}: {record.ended}", style="yellow"))
-        console.print(Text(f"go on with: a440 resume {results.folder}"))
+        console.print(Text(_ended(record), style="yellow"))
+        console.print(Text(f"go on with: {_resume(results)}"))
     console.print(Text(f"results in {results.folder}"))
-    console.print(Text(f"see them:  a440 table {results.folder}"))
+    console.print(Text(f"see them:  a440 table {shlex.quote(str(results.folder))}"))
 
 
-def number(value: Any) -> str:
-    """A value in a cell: four digits of a float, a short text of anything else."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    text = "".join(c if c.isprintable() else "�" for c in str(value))
-    return text if len(text) <= 40 else text[:39] + "…"
+def failures(record: Record) -> list[TrialRecord]:
+    """The trials that failed, ran out of time, or were invalid."""
+    return [trial for trial in record.trials.values() if trial.status in BAD]
 
 
-def _worth_showing(record: Record) -> list[TrialRecord]:
-    running = [trial for trial in record.trials.values() if trial.status == "running"][:ROWS]
-    others = [t for t in record.trials.values() if t.status != "running" and t.best is not None and t.status not in BAD]
-    others.sort(key=lambda trial: record.goal.loss(trial.best if trial.best is not None else 0.0))
-    return [*running, *others[: max(0, ROWS - len(running))]]
+def _newest(record: Record, bad: list[TrialRecord]) -> list[Text]:
+    """The newest failure in one line; the record has those that ran in the order of their end."""
+    if not bad:
+        return []
+    newest = (record.failed or bad)[-1]
+    text = f"  {newest.id} {newest.status}: {one_line(newest.reason)}"
+    return [Text(text, style="red")]
+
+
+def _worth_showing(record: Record, rows: int) -> list[TrialRecord]:
+    goal = record.goal
+    running = [trial for trial in record.trials.values() if trial.status == "running"][:rows]
+    losses = (
+        (goal.loss(t.best), place, t)
+        for place, t in enumerate(record.trials.values())
+        if t.best is not None and t.status != "running" and t.status not in BAD
+    )
+    return [*running, *(trial for *_, trial in heapq.nsmallest(rows - len(running), losses))]
 
 
 def _saved(record: Record) -> list[str]:
@@ -186,16 +219,36 @@ def _saved(record: Record) -> list[str]:
 
 
 def _failures(record: Record) -> list[str]:
-    bad = [trial for trial in record.trials.values() if trial.status in BAD]
-    lines = [f"{len(bad)} trials failed:"] if bad else []
+    bad = failures(record)
+    lines = [f"{len(bad)} trial{'s' if len(bad) > 1 else ''} failed:"] if bad else []
     lines += [f"  {trial.id} {trial.status}: {one_line(trial.reason)}" for trial in bad[:5]]
     return [*lines, f"  and {len(bad) - 5} more"] if len(bad) > 5 else lines
 
 
-def one_line(reason: str) -> str:
-    """A reason in one line of at most 200 characters."""
-    text = " ".join(reason.split())
-    return text if len(text) <= 200 else text[:199] + "…"
+def _notes(results: Results) -> list[str]:
+    """What the ledger lacks, and what was noted beyond that: a driver notes the ledger's problems, too."""
+    notes = (note.removeprefix("ledger: ") for note in results.record.notes)
+    return [f"note: {printable(text)}" for text in dict.fromkeys([*results.problems, *notes])]
+
+
+def _ended(record: Record) -> str:
+    outcome = record.outcome or "killed"
+    return outcome if record.ended in (None, outcome) else f"{outcome}: {one_line(record.ended or '')}"
+
+
+def _resume(results: Results) -> str:
+    """What goes on with a study: from the shell, or from Python where its trainable has no name to find it by."""
+    try:
+        document = saved.read(results.folder)
+    except (OSError, ValueError):
+        document = {"train": "unknown"}
+    record, hours = results.record, ""
+    if (record.ended or "").startswith("the budget of"):
+        twice_h = 2 * record.elapsed_s / 3600
+        hours = str(round(twice_h)) if twice_h >= 1 else f"'{max(1, round(twice_h * 60))} min'"
+    if document.get("train") is None:
+        return f"study.resume({str(results.folder)!r}{f', hours={hours}' if hours else ''})"
+    return f"a440 resume {shlex.quote(str(results.folder))}{f' --hours {hours}' if hours else ''}"
 
 
 def _clock(seconds: float) -> str:

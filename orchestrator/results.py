@@ -1,6 +1,9 @@
 """What a study found, read from its ledger alone: tables, the best trial, and where its model lies."""
 
 import json
+import os
+import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,19 +162,32 @@ def write_table(frame: "pd.DataFrame", path: Path) -> None:
     """Writes a frame as parquet or CSV, by the file's ending, in place of what was there.
 
     Raises:
-        ValueError: another ending.
+        ValueError: another ending, or a place that cannot be written.
     """
+    if path.suffix not in (".parquet", ".csv"):
+        raise ValueError(
+            f"tables are not written as {path.suffix or path.name!r}. Use --out trials.parquet or trials.csv"
+        )
     draft = path.with_name(f".{path.name}.draft")
-    match path.suffix:
-        case ".parquet":
+    try:
+        if path.suffix == ".csv":
+            frame.map(_harmless).rename(columns=_harmless).to_csv(draft, index=False)
+        else:
             _of_one_type(frame).to_parquet(draft, index=False)
-        case ".csv":
-            frame.map(_harmless).to_csv(draft, index=False)
-        case ending:
-            raise ValueError(
-                f"tables are not written as {ending or path.name!r}. Use --out trials.parquet or trials.csv"
-            )
-    draft.replace(path)
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise ValueError(_unwritable(path, error)) from error
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    folder = path.parent
+    if not os.path.lexists(folder):
+        return f"the folder {folder} is not there. Make it: mkdir -p {shlex.quote(str(folder))}"
+    if not os.path.isdir(folder):
+        return f"{folder} is no folder. Name another place: --out trials{path.suffix}"
+    return f"{path} cannot be written: {error.strerror or error}. Name another place: --out trials{path.suffix}"
 
 
 def _of_one_type(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -181,5 +197,5 @@ def _of_one_type(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _harmless(cell: Any) -> Any:
-    """A text that a spreadsheet would take for a formula, quoted."""
+    """A cell or a column's name that a spreadsheet would take for a formula, quoted."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
