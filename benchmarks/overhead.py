@@ -232,6 +232,8 @@ def main() -> None:
     for count in (200, 1000):
         ratio = found["a440", count]["seconds"] / found["ray_best", count]["seconds"]
         print(f"a440 / Ray's best settings at {count} trials: {ratio:.2f}")
+    margin = [(found[name, 1000]["seconds"] - found[name, 200]["seconds"]) / 0.8 for name in ("a440", "ray_best")]
+    print(f"at the margin, ms a trial from 200 to 1,000: a440 {margin[0]:.1f}, Ray's best settings {margin[1]:.1f}")
     if ("ray_defaults", 60) in found:
         ours = found["a440", 200]["seconds"] / 200
         print(f"Ray's defaults / a440: {found['ray_defaults', 60]['seconds'] / 60 / ours:.0f}")
