@@ -8,17 +8,18 @@ from trainables import checkpoint
 from trainables.contract import Training
 
 SAVE_SHARE = 0.1  # of the training time
+RECORD_SHARE = 1.0  # for the best model of the study, which is wanted: it may double the time, and no more
 SETTLED_S = 2.0  # after which the driver's ledger is on disk, and survives its host's end
 
 
 class Saver:
     """The checkpoints of one leg.
 
-    Saved are the first epoch and the last one, judged ones where a trial may be taken up again there, those
-    that are the best of the whole study, and of the others as many as a tenth of the time allows. Kept are
-    the two newest, the best epoch's, the last two judged ones, which other trials may still want to copy, and
-    the newest that the driver knows of: a worker is ahead of its driver, and if that is killed now, later
-    epochs will not be trusted.
+    Saved are the first epoch and the last one, judged ones where a trial may be taken up again there, of
+    those that are the best of the whole study as many as half of the time allows, and of the others as many
+    as a tenth of it allows. Kept are the two newest, the best epoch's, the last two judged ones, which other
+    trials may still want to copy, and the newest that the driver knows of: a worker is ahead of its driver,
+    and if that is killed now, later epochs will not be trusted.
 
     Args:
         root: of the trial's checkpoints.
@@ -45,9 +46,9 @@ class Saver:
         """So much more was trained since the last checkpoint."""
         self._since_s += seconds
 
-    def is_due(self, epoch: int) -> bool:
-        """Whether an epoch that has just been trained is to be saved."""
-        cheap = self._cost_s <= SAVE_SHARE * self._since_s
+    def is_due(self, epoch: int, record: bool = False) -> bool:
+        """Whether an epoch that has just been trained is to be saved; `record` says it is the study's best."""
+        cheap = self._cost_s <= (RECORD_SHARE if record else SAVE_SHARE) * self._since_s
         return cheap or epoch == self._last_epoch or epoch in self._musts
 
     def save(self, training: Training, epoch: int, best_epoch: int) -> None:

@@ -190,11 +190,11 @@ class Session:
     def _save_if_due(self, spent: float, said: dict[str, Any]) -> None:
         assert self._saver is not None
         self._saver.trained(spent)
-        if self._saver.is_due(self._epoch) or self._is_record():
+        if self._saver.is_due(self._epoch, self._is_record()):
             self._save(said)
 
     def _is_record(self) -> bool:
-        """Whether this epoch is the best of the whole study so far: that model is wanted, whatever it costs."""
+        """Whether this epoch is the best of the whole study so far: that model is wanted."""
         assert self._leg is not None
         if self._best is None or self._best_epoch != self._epoch:
             return False

@@ -8,8 +8,6 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
-pytest.register_assert_rewrite("tests.kit.sampler_kit", "tests.kit.scheduler_kit")
-
 
 @pytest.fixture
 def benchmark_s():
