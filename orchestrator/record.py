@@ -101,8 +101,6 @@ class Record:
                 self.ended, self.outcome = event["reason"], event["outcome"]
             case "note":
                 self.notes.append(event["text"])
-            case "trial_proposed":
-                pass
             case kind:
                 trial = self.trials.get(event.get("trial", ""))
                 if trial is None:

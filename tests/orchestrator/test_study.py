@@ -120,7 +120,7 @@ def test_a_bundle_that_never_fits_is_told_by_the_plan():
 
 
 def test_a_trainable_without_an_end_needs_a_length():
-    torch_model = pytest.importorskip("examples.digits").DigitsMLP
+    from examples.digits import DigitsMLP
 
     with pytest.raises(ValueError, match=r"FullLength\(epochs=27\)"):
-        Study(torch_model, SPACE, "min loss", TPE() + FullLength())
+        Study(DigitsMLP, SPACE, "min loss", TPE() + FullLength())
