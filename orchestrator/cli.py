@@ -169,7 +169,9 @@ class _Mends:
         from orchestrator.folder import BusyError, StorageError
 
         if isinstance(error, KeyboardInterrupt):
-            sys.exit(130)
+            click.echo("interrupted", err=True)
+            sys.stdout.flush()
+            os._exit(130)  # not sys.exit: in the middle of its start, Ray's C++ aborts at a regular end
         if isinstance(error, BrokenPipeError):  # the reader has seen enough
             os._exit(141)
         if isinstance(error, StorageError):

@@ -197,7 +197,13 @@ def _lease(folder: Path) -> Iterator[Lease]:
 def _connected(address: str | None) -> Iterator[tuple[Machine, ...]]:
     from cluster.to_ray import connect
 
-    with connect(address) as connection:
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(connect(address))
+        except SystemExit as end:  # while it starts, Ray turns SIGTERM into sys.exit(15)
+            if end.code == signal.SIGTERM:
+                raise KeyboardInterrupt from end
+            raise
         yield connection.machines
 
 
