@@ -94,6 +94,9 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
         outlook = found.plan(address=address)
         click.echo(f"study    {found.name}: {found.goal}")
         click.echo(f"space    {found.space}")
+        for name, held in (("limits", found.space.limits), ("prior", found.space.prior.beliefs)):
+            if held:
+                click.echo(f"{name:<8} {'  '.join(map(str, held))}")
         click.echo(f"strategy {found.strategy}")
         click.echo(f"budget   {found.budget}")
         click.echo(f"bundle   {found.bundle}")
@@ -118,6 +121,27 @@ def best(folder: str, as_json: bool) -> None:
             click.echo(f"  {name} = {value!r}")
         if found.checkpoint is not None:
             click.echo(f"  checkpoint {found.checkpoint}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--reference", multiple=True, metavar="METRIC=VALUE", help="What bounds the hypervolume, per objective.")
+def front(folder: str, as_json: bool, reference: Sequence[str]) -> None:
+    """Show the Pareto front of a study with several objectives."""
+    with _Mends():
+        from orchestrator.screen import print_rows
+
+        found = _results(folder).front(_values(reference) or None)
+        if as_json:
+            click.echo(found.as_json())
+            return
+        rows = found.rows()
+        if not rows:
+            raise LookupError(f"no trial of {Path(folder).name} is on a front yet. See why: a440 table {folder}")
+        print_rows(list(dict.fromkeys(name for row in rows for name in row)), rows)
+        against = ", ".join(f"{name}={value:g}" for name, value in found.reference.items())
+        click.echo(f"{len(found)} trials, hypervolume {found.hypervolume:g} against {against}")
 
 
 @main.command()
@@ -192,6 +216,18 @@ def _results(folder: str) -> "Results":
     found = Results(Path(folder))
     for problem in found.problems:
         click.echo(f"note: {problem}", err=True)
+    return found
+
+
+def _values(settings: Sequence[str]) -> dict[str, float]:
+    """`accuracy=0.5` words as numbers by name."""
+    found = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise ValueError(f"--reference {setting!r} gives no number. Write: --reference accuracy=0.5") from None
     return found
 
 

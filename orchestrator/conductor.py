@@ -6,7 +6,6 @@ and one that is read back from its ledger go through the same lines. Both calls 
 same lane and token get the same answer, and an epoch that is known already is not counted again.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,23 @@ from orchestrator.budget import span
 from orchestrator.health import diagnosis
 from orchestrator.ledger import Event
 from orchestrator.record import BAD, Record, TrialRecord
+from orchestrator.told import read, score, seen, unsound, written
 from search import Goal, Space
-from search.protocol import Decision, Exploit, Go, Pause, SamplerEngine, SchedulerEngine, Score, Stop
+from search.goal import beyond
+from search.protocol import (
+    FINISHED,
+    Decision,
+    Exploit,
+    Go,
+    Lesson,
+    Pause,
+    SamplerEngine,
+    SchedulerEngine,
+    Score,
+    Stop,
+)
 from search.space import Flat
 from trainables.secrets import redact
-
-FINISHED_EPOCH = 2**31  # the sampler's name for "ran to its end", whatever the number of epochs
 
 Write = Callable[..., Event]
 
@@ -38,9 +48,11 @@ class Terms:
         seconds: of the study, over all its drivers; None for no limit.
         last_epoch: after which a trial is over; None where the trainable ends by itself.
         judged: epochs at which the scheduler is asked.
+        compared: epochs at which the sampler is told of a trial, so that it compares trials of one length.
         replaces: whether the scheduler gives a diverged trial another's weights when it judges it.
         retries: how often a trial may lose its process.
         start: flat points to try first.
+        lessons: trials of earlier studies.
     """
 
     space: Space
@@ -50,9 +62,11 @@ class Terms:
     seconds: float | None = None
     last_epoch: int | None = None
     judged: Sequence[int] = ()
+    compared: Sequence[int] = ()
     replaces: bool = False
     retries: int = 2
     start: tuple[Flat, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,8 @@ class Conductor:
         self._answers: dict[str, tuple[str, list[Leg]]] = {}
         self._verdicts: dict[str, Decision] = {}
         self._batch: list[Score] = []
-        self._exhausted = False
+        self._exhausted = self._learned = False
+        self._starts = list(terms.start)  # and the best of earlier studies, which makes them comparable
         self.closing: str | None = None
         self.broken: str | None = None
 
@@ -200,9 +215,11 @@ class Conductor:
         return not waits and self._scheduler.wake(False) is None
 
     def begin_study(self, events: Iterable[Event], **fields: Any) -> None:
-        """Reads back what there is, and writes that a driver is at work."""
+        """Reads back what there is, and writes that a driver is at work; a new study learns its lessons first."""
         self.replay(events)
         self._emit("study_started", **fields)
+        if self.terms.lessons and not self._learned:
+            self._emit("learned", lessons=[written(lesson, self.terms.space) for lesson in self.terms.lessons])
 
     def finish(self) -> str:
         """Writes the study's end and returns how it ended: `done`, `interrupted` or `broken`."""
@@ -249,17 +266,16 @@ class Conductor:
 
     def _propose(self) -> str | None:
         number = self.record.last_number + 1
-        if number <= len(self.terms.start):
-            params: Flat | None = self.terms.start[number - 1]
-        else:
-            params = self._sampler.propose(number)
+        given = number <= len(self._starts)
+        params = self._starts[number - 1] if given else self._sampler.propose(number)
         if params is None:
             self._exhausted = True
             return None
         trial = f"t{number:05d}"
         coded = self.terms.space.encode(params)
         seed, goal = _seed(self.terms.seed, number), str(self.terms.goal)
-        self._emit("trial_proposed", trial=trial, number=number, params=coded, seed=seed, goal=goal)
+        fields = {"number": number, "params": coded, "seed": seed, "goal": goal}
+        self._emit("trial_proposed", trial=trial, **fields, **({"given": True} if given else {}))
         return trial
 
     def _leg(self, trial: TrialRecord) -> Leg:
@@ -271,7 +287,7 @@ class Conductor:
             "after": trial.after,
             "source": trial.source,
             "seconds": trial.seconds,
-            "best": trial.best,
+            "best": trial.rank,
             "best_epoch": trial.best_epoch,
             "bar": self.record.bar,
         }
@@ -288,8 +304,8 @@ class Conductor:
             return Stop(trial.reason)
         if trial.status == "waiting":
             return Pause(trial.reason)
-        if trial.last is not None and not math.isfinite(trial.last) and not self._is_replaced(trial, verdict):
-            verdict = Stop(f"reported {self.terms.goal.metric}={trial.last} at epoch {trial.epoch}")
+        if trial.last and not self.terms.goal.is_sound(trial.last) and not self._is_replaced(trial, verdict):
+            verdict = Stop(f"reported {unsound(self.terms.goal, trial.last)} at epoch {trial.epoch}")
             self.end(trial_id, "invalid", verdict.reason)
         elif self.terms.last_epoch is not None and trial.epoch >= self.terms.last_epoch:
             verdict = Stop(f"ran all {self.terms.last_epoch} epochs")
@@ -323,12 +339,14 @@ class Conductor:
         """Lets an event, new or read back, change the record and the engines."""
         known = event.get("trial") in self.record.trials
         self.record.apply(event)
+        if event["event"] == "learned":
+            self._learn([read(lesson, self.terms.space) for lesson in event["lessons"]])
         trial = self.record.trials.get(event.get("trial", ""))
         if trial is None:
             return
         if not known:
             params = self.terms.space.decode(trial.params)
-            self._sampler.adopt(trial.number, params)
+            self._sampler.adopt(trial.number, params, given=event.get("given", False))
             self._scheduler.add(trial.id, params)
         match event["event"]:
             case "trial_started":
@@ -348,28 +366,33 @@ class Conductor:
                 self._teach(trial)
                 self._scheduler.remove(trial.id)
 
+    def _learn(self, lessons: list[Lesson]) -> None:
+        """Teaches the sampler, and has the best point of earlier studies tried again among the first."""
+        self._learned = True
+        self._sampler.learn(lessons)
+        best = min(lessons, key=lambda lesson: (beyond(lesson.margins), lesson.scores)).params
+        if best not in self._starts:
+            self._starts.append(best)
+
     def _judge(self, trial: TrialRecord, event: Event) -> None:
         """Collects a batch, and has it judged when it is whole."""
-        assert trial.last is not None
-        if event["epoch"] in self.terms.judged:
-            self._batch.append(Score(trial.id, event["epoch"], self.terms.goal.loss(_or_nan(trial.last))))
-            if trial.best is not None:
-                self._sampler.observe(trial.number, event["epoch"], self.terms.goal.loss(trial.best))
+        epoch = event["epoch"]
+        if epoch in self.terms.judged:
+            self._batch.append(score(self.terms.goal, event))
+        if epoch in self.terms.compared and trial.rank is not None:
+            self._sampler.observe(trial.number, seen(self.terms.goal, trial, epoch))
         if not event.get("more") and self._batch:
             batch, self._batch = self._batch, []
             self._verdicts.update(self._scheduler.judge(batch))
 
     def _teach(self, trial: TrialRecord) -> None:
         """Tells the sampler how a trial ended: failures are bad, not unknown."""
-        if trial.status in BAD or trial.best is None:
+        if trial.status in BAD or trial.rank is None:
             self._sampler.fail(trial.number)
         elif trial.status == "ended":
-            self._sampler.observe(trial.number, FINISHED_EPOCH, self.terms.goal.loss(trial.best))
-
-
-def _or_nan(value: float) -> float:
-    """Infinite values count as diverged, like NaN."""
-    return value if math.isfinite(value) else math.nan
+            self._sampler.observe(trial.number, seen(self.terms.goal, trial, FINISHED))
+        else:
+            self._sampler.end(trial.number)
 
 
 def _seed(study: int, number: int) -> int:

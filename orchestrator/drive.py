@@ -3,11 +3,13 @@
 lease -> ledger -> conductor (replayed) -> Ray -> Ray Tune <-> lanes <-> conductor -> tables
 """
 
+import dataclasses
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,15 @@ from orchestrator.floors import check_workers, worker_folders
 from orchestrator.folder import DriverError, Lease, StorageError, new_folder, probe
 from orchestrator.lanes import Lanes
 from orchestrator.ledger import Ledger
+from orchestrator.lessons import lessons_of
 from orchestrator.plan import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.results import Results
 from orchestrator.study import Study
 from search import Space
-from search.schedulers import judged_epochs, last_epoch, needs_checkpoints
+from search.notation import STRATEGIES, parse
+from search.protocol import Lesson
+from search.schedulers import compared_epochs, judged_epochs, last_epoch, needs_checkpoints, rungs
 from trainables.shipping import pack
 
 
@@ -43,8 +48,9 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
             lease = stack.enter_context(_lease(folder))
             if _nothing_left(study, folder):
                 return _shown(Results(folder, study.space), progress)
+        before = _Before.of(study, folder)
         machines = stack.enter_context(_connected(address))
-        outlook = plan(study, machines)
+        outlook = before.kept(plan(study, machines))
         if not outlook.fits:
             raise ValueError(outlook.why)
         if folder is None:
@@ -52,8 +58,45 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
             lease = stack.enter_context(_lease(folder))
         probe(folder)
         saved.save(study, folder)
-        _Driver(study, folder, packed, outlook, progress).run(lambda: 2 if lease.lost else len(stops))
+        _Driver(study, folder, packed, outlook, before, progress).run(lambda: 2 if lease.lost else len(stops))
         return _shown(Results(folder, study.space), progress)
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What a study knows before its first trial, or was decided when it began.
+
+    Attributes:
+        lessons: trials of earlier studies; none where the ledger has them already.
+        notes: what was learned from each.
+        picked: the sampler that `Auto` was settled to, as it was written down; None in a new study.
+    """
+
+    lessons: tuple[Lesson, ...] = ()
+    notes: tuple[str, ...] = ()
+    picked: str | None = None
+
+    @staticmethod
+    def of(study: Study, folder: Path | None) -> "_Before":
+        """Reads the studies to learn from; of a study that has begun, what its ledger says.
+
+        Raises:
+            ValueError: nothing can be learned from one of them; no trial was started.
+        """
+        events = ledger.read(folder / "ledger").events if folder is not None else []
+        if any(event["event"] == "trial_proposed" for event in events):
+            started = (event for event in events if event["event"] == "study_started")
+            return _Before(picked=next((event["picked"] for event in started if event.get("picked")), None))
+        lessons, notes = lessons_of(study.learn_from, study.space, study.goal)
+        return _Before(tuple(lessons), tuple(notes))
+
+    def kept(self, outlook: Plan) -> Plan:
+        """The plan with the sampler that the study began with, whatever the machine is now."""
+        if self.picked is None or not outlook.picked:
+            return outlook
+        sampler = parse(self.picked, STRATEGIES)
+        strategy = dataclasses.replace(outlook.strategy, sampler=sampler)
+        return dataclasses.replace(outlook, strategy=strategy, picked=f"{sampler}, as when the study began")
 
 
 class NestedParams:
@@ -79,9 +122,9 @@ class Clock:
 class _Driver:
     """What one run of a driver holds together."""
 
-    def __init__(self, study: Study, folder: Path, packed: bytes, outlook: Plan, progress: bool):
+    def __init__(self, study: Study, folder: Path, packed: bytes, outlook: Plan, before: _Before, progress: bool):
         self._study, self._folder, self._packed, self._outlook = study, folder, packed, outlook
-        self._progress = progress
+        self._before, self._progress = before, progress
 
     def run(self, stopped: Callable[[], int]) -> None:
         """Replays the ledger, runs Ray Tune's loop, and writes the end."""
@@ -124,16 +167,19 @@ class _Driver:
             trials=study.budget.trials,
             seconds=study.budget.seconds,
             last_epoch=last_epoch(study.strategy.scheduler),
-            judged=judged_epochs(study.strategy.scheduler),
+            judged=judged_epochs(study.strategy.scheduler, at_cost=study.goal.per is not None),
+            compared=compared_epochs(study.strategy.scheduler),
             replaces=study.strategy.scheduler.mutates,
             retries=study.retries,
             start=tuple(dict(point) for point in study.start),
+            lessons=self._before.lessons,
         )
 
         def warn(text: str) -> None:
             conductor.note(text)
 
-        pair = engines(study.strategy, study.space, seed=study.seed, trials=terms.trials, warn=warn)
+        strategy = self._outlook.strategy
+        pair = engines(strategy, study.space, seed=study.seed, goal=study.goal, trials=terms.trials, warn=warn)
         conductor = Conductor(terms, *pair, book.append, clock)
         return conductor
 
@@ -150,9 +196,10 @@ class _Driver:
             budget=str(study.budget),
             study=saved.document(study),
             at=time.time(),
+            **({"picked": str(self._outlook.strategy.sampler)} if self._outlook.picked else {}),
         )
         told = set(conductor.record.notes)
-        for note in [*(f"ledger: {problem}" for problem in reading.problems), *changes]:
+        for note in [*(f"ledger: {problem}" for problem in reading.problems), *changes, *self._before.notes]:
             if note not in told:
                 conductor.note(note)
 
@@ -164,10 +211,9 @@ class _Driver:
         study, terms = self._study, conductor.terms
         session = {
             "folder": self._folder,
-            "metric": terms.goal.metric,
-            "mode": terms.goal.mode,
+            "aim": terms.goal,
             "judged": terms.judged,
-            "must_save": needs_checkpoints(study.strategy.scheduler),
+            "musts": rungs(study.strategy.scheduler) if needs_checkpoints(study.strategy.scheduler) else (),
             "last_epoch": terms.last_epoch,
         }
         hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
@@ -177,11 +223,11 @@ class _Driver:
             launch.RayActors(),
             view.draw,
             at_once,
-            ahead=2 if study.strategy.sampler.learns else 8,
+            ahead=2 if self._outlook.strategy.sampler.learns else 8,
             trial_s=hung_s,
             stopped=stopped,
         )
-        launch.fit(tune_trainable(self._packed, session), placement(study.bundle), lanes, at_once + 8)
+        launch.fit(tune_trainable(self._packed, session, study.repeats), placement(study.bundle), lanes, at_once + 8)
 
 
 @contextmanager
@@ -231,7 +277,7 @@ def _counted_stops() -> Iterator[list[int]]:
 def _accepted_changes(study: Study, folder: Path) -> list[str]:
     """What a resumed study does otherwise than before, for its record."""
     old, new = saved.read(folder), saved.document(study)
-    settings = saved.changes(old, new, ("strategy", "seed", "start", "retries", "bundle"))
+    settings = saved.changes(old, new, (*saved.SETTINGS, "retries", "bundle"))
     code = saved.changed_code(old, new)
     return [f"resumed with {line}" for line in settings] + [f"resumed with changed code in {name}" for name in code]
 

@@ -1,10 +1,12 @@
 """What a study would do, told before anything runs."""
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from search import ASHA, Grid, Strategy
-from search.schedulers import judged_epochs, last_epoch
+from search import ASHA, BOHB, Hyperband, Strategy
+from search.auto import settle
+from search.schedulers import brackets, last_epoch, rungs
 
 if TYPE_CHECKING:
     from cluster import Machine
@@ -22,6 +24,8 @@ class Plan:
         rungs: the epochs at which trials are judged.
         epochs: of a trial that runs to its end; None where the trainable decides.
         worth: epochs of the whole study if nothing were stopped, and with stopping at its keenest.
+        picked: the sampler that `Auto` stands for, and why; empty where nothing was left open.
+        strategy: with a sampler that is settled.
     """
 
     trials: int | None
@@ -30,6 +34,8 @@ class Plan:
     rungs: tuple[int, ...]
     epochs: int | None
     worth: tuple[int, int] | None
+    picked: str
+    strategy: Strategy
 
     @property
     def fits(self) -> bool:
@@ -38,7 +44,8 @@ class Plan:
 
     def __str__(self) -> str:
         rungs = ", ".join(map(str, self.rungs)) if len(self.rungs) <= 12 else f"{len(self.rungs)} of them"
-        lines = [
+        lines = [f"auto     {self.picked}"] if self.picked else []
+        lines += [
             f"trials   {self.trials if self.trials is not None else 'until time is up'}",
             f"epochs   {self.epochs if self.epochs is not None else 'as many as the trainable reports'}",
             f"judged   {f'at epochs {rungs}' if self.rungs else 'never: every trial runs to its end'}",
@@ -57,16 +64,19 @@ def plan(study: "Study", machines: "tuple[Machine, ...]") -> Plan:
     from cluster.machine import fit
 
     found = fit(study.bundle, machines)
-    strategy = study.strategy
     trials = study.budget.trials
     at_once = min(found.at_once, trials) if trials is not None else found.at_once
+    pick = settle(study.strategy, study.space, study.goal, trials, at_once)
+    strategy = pick.strategy
     return Plan(
         trials,
         at_once,
         found.why,
-        tuple(judged_epochs(strategy.scheduler)),
+        tuple(rungs(strategy.scheduler)),
         last_epoch(strategy.scheduler),
         _worth(strategy, trials),
+        str(pick),
+        strategy,
     )
 
 
@@ -74,19 +84,30 @@ def _worth(strategy: Strategy, trials: int | None) -> tuple[int, int] | None:
     epochs = last_epoch(strategy.scheduler)
     if epochs is None or trials is None:
         return None
-    if not isinstance(strategy.scheduler, ASHA):
-        return trials * epochs, trials * epochs
+    match strategy.scheduler:
+        case ASHA() as pace:
+            return trials * epochs, _kept(trials, [*pace.rungs(), epochs], pace.keep_1_in)
+        case Hyperband() | BOHB() as pace:
+            return trials * epochs, _banded(trials, pace)
+    return trials * epochs, trials * epochs
+
+
+def _kept(trials: float, levels: list[int], keep_1_in: int) -> int:
+    """Epochs of successive halving when exactly 1 in so many goes on at each level but the last."""
     left, spent, before = float(trials), 0.0, 0
-    for rung in [*strategy.scheduler.rungs(), epochs]:
+    for rung in levels:
         spent += left * (rung - before)
-        left, before = max(left / strategy.scheduler.keep_1_in, 1.0), rung
-    return trials * epochs, round(spent)
+        left, before = max(left / keep_1_in, 1.0), rung
+    return round(spent)
 
 
-def grid_fits(strategy: Strategy, size: int | None, trials: int | None) -> None:
-    """Raises ValueError where a grid has more points than the budget has trials."""
-    if isinstance(strategy.sampler, Grid) and size is not None and trials is not None and size > trials:
-        raise ValueError(
-            f"the grid has {size:,} points, and the budget would end it after {trials}. "
-            f"Set trials: {size}, fewer points, or draw from it: Random() + {strategy.scheduler}."
-        )
+def _banded(trials: int, pace: Hyperband | BOHB) -> int:
+    """Epochs of so many trials in Hyperband's brackets, one after another."""
+    spent, left = 0, trials
+    for bracket in itertools.cycle(brackets(pace)):
+        first = min(bracket.trials[0], left)
+        spent += _kept(first, list(bracket.epochs), pace.keep_1_in)
+        left -= first
+        if not left:
+            return spent
+    return spent

@@ -112,10 +112,18 @@ def header(study: Study, folder: Path, outlook: Plan) -> Table:
 
 def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
     space = "  ".join(f"{name} {domain}" for name, domain in study.space.items())
+    held = [("limits", "  ".join(map(str, study.space.limits)))] if study.space.limits else []
+    held += [("prior", "  ".join(map(str, study.space.prior.beliefs)))] if study.space.prior else []
+    held += [("learns", f"from {', '.join(study.learn_from)}")] if study.learn_from else []
+    picked = [("auto", outlook.picked)] if outlook.picked else []
+    repeats = [("repeats", f"every point from {study.repeats} seeds, judged by the mean")] if study.repeats > 1 else []
     return [
         ("study", f"{study.name}: {study.goal}"),
         ("space", space if len(space) <= 400 else space[:399] + "…"),
+        *held,
         ("strategy", str(study.strategy)),
+        *picked,
+        *repeats,
         ("budget", str(study.budget)),
         ("bundle", f"{study.bundle}: {outlook.why}"),
         ("results", str(folder)),
@@ -129,7 +137,10 @@ def table(record: Record, width: int, rows: int = ROWS) -> Table:
         Column("trial", [Text(t.id) for t in trials]),
         Column("status", [Text(t.status, style=COLORS.get(t.status, "")) for t in trials]),
         Column("epoch", [Text(str(t.epoch)) for t in trials], "right"),
-        Column(record.goal.metric, [Text(number(t.best)) for t in trials], "right"),
+        *(
+            Column(name, [Text(number(t.metrics.get(name) if t.rank else None)) for t in trials], "right")
+            for name in record.goal.metrics
+        ),
         Column("at", [Text(str(t.best_epoch or "")) for t in trials], "right"),
     ]
     columns = [*fixed, *_params(trials)]
@@ -172,6 +183,12 @@ def print_summary(results: Results, console: Console | None = None) -> None:
             )
         )  # fmt: skip
         console.print(Text("     " + "  ".join(f"{name}={number(value)}" for name, value in best.params.items())))
+        if record.goal.others:
+            front = results.front()
+            against = ", ".join(f"{name} {number(value)}" for name, value in front.reference.items())
+            console.print(
+                Text(f"front: {len(front)} trials, hypervolume {number(front.hypervolume)} against {against}")
+            )
     for line in [*_saved(record), *_failures(record), *_notes(results)]:
         console.print(Text(line))
     if record.outcome != "done":
@@ -196,14 +213,13 @@ def _newest(record: Record, bad: list[TrialRecord]) -> list[Text]:
 
 
 def _worth_showing(record: Record, rows: int) -> list[TrialRecord]:
-    goal = record.goal
     running = [trial for trial in record.trials.values() if trial.status == "running"][:rows]
-    losses = (
-        (goal.loss(t.best), place, t)
-        for place, t in enumerate(record.trials.values())
-        if t.best is not None and t.status != "running" and t.status not in BAD
+    ranked = (
+        (trial.rank, place, trial)
+        for place, trial in enumerate(record.trials.values())
+        if trial.rank is not None and trial.status != "running" and trial.status not in BAD
     )
-    return [*running, *(trial for *_, trial in heapq.nsmallest(rows - len(running), losses))]
+    return [*running, *(trial for *_, trial in heapq.nsmallest(rows - len(running), ranked))]
 
 
 def _saved(record: Record) -> list[str]:

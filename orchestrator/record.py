@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.ledger import Event
 from search import Goal
+from search.goal import Rank
 
 STATUSES = ("proposed", "running", "waiting", "ended", "stopped", "failed", "invalid", "timeout")
 OVER = frozenset({"ended", "stopped", "failed", "invalid", "timeout"})
@@ -28,8 +29,10 @@ class TrialRecord:
         paused_by: who made a waiting trial wait: `scheduler`, `study` (interrupted) or `fault`.
         epoch: the last reported one.
         seconds: of training.
-        best: the goal's best reported value, and `best_epoch` its epoch.
+        best: the first objective's value at the trial's best report, and `best_epoch` its epoch.
+        rank: what that report is compared by, less being better: broken limits, then losses.
         metrics: all metrics of the best epoch (of the last one while there is no best).
+        last: all metrics of the last epoch.
         legs: how often it was started.
         faults: how often its process was lost.
         source: `{trial, epoch}` whose weights it took over, at its own epoch `after`.
@@ -46,8 +49,9 @@ class TrialRecord:
     seconds: float = 0.0
     best: float | None = None
     best_epoch: int = 0
+    rank: Rank | None = None
     metrics: dict[str, float] = field(default_factory=dict)
-    last: float | None = None
+    last: dict[str, float] = field(default_factory=dict)
     legs: int = 0
     faults: int = 0
     source: dict[str, Any] | None = None
@@ -58,6 +62,11 @@ class TrialRecord:
     def over(self) -> bool:
         """Whether it will never run again."""
         return self.status in OVER
+
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether its best report keeps all limits on outcomes."""
+        return self.rank is not None and self.rank[0] <= 0
 
 
 class Record:
@@ -71,7 +80,8 @@ class Record:
         ended: why the last driver ended; None while it runs, or when it was killed.
         problems: events that fit nothing, for example after a damaged line.
         last_number: of the newest trial.
-        bar: the best value that any trial ever reported; whoever beats it is worth a checkpoint.
+        bar: the best rank that any report ever had; whoever beats it is worth a checkpoint.
+        learned: how many trials of earlier studies the sampler was taught.
         over: how many trials are over; `failed` are those of them that failed or timed out.
     """
 
@@ -85,8 +95,8 @@ class Record:
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.last_number = 0
-        self.over = 0
-        self.bar: float | None = None
+        self.over = self.learned = 0
+        self.bar: Rank | None = None
         self.failed: list[TrialRecord] = []
 
     def apply(self, event: Event) -> None:
@@ -101,6 +111,8 @@ class Record:
                 self.ended, self.outcome = event["reason"], event["outcome"]
             case "note":
                 self.notes.append(event["text"])
+            case "learned":
+                self.learned = len(event["lessons"])
             case kind:
                 trial = self.trials.get(event.get("trial", ""))
                 if trial is None:
@@ -109,14 +121,24 @@ class Record:
                     self._apply_to(trial, event)
 
     def best(self) -> TrialRecord | None:
-        """The trial with the best reported value; failed trials never win, the earlier one wins ties."""
-        best: TrialRecord | None = None
-        for trial in self.trials.values():
-            if trial.status in BAD or trial.best is None:
-                continue
-            if best is None or self.goal.better(trial.best, best.best):
-                best = trial
-        return best
+        """The trial with the best report: within the limits if there is one, else the nearest to them.
+
+        Failed trials never win, the earlier one wins ties; with several objectives the first one decides.
+        """
+        sound = [trial for trial in self.trials.values() if trial.status not in BAD and trial.rank is not None]
+        return min(sound, key=lambda trial: trial.rank or (), default=None)
+
+    def front(self) -> list[TrialRecord]:
+        """The trials within the limits that no other one beats in every objective, in their order."""
+        import numpy as np
+
+        from search.pareto import fronts
+
+        kept = [trial for trial in self.trials.values() if trial.status not in BAD and trial.keeps_limits]
+        if not kept:
+            return []
+        losses = np.array([(trial.rank or ())[1:] for trial in kept])
+        return [trial for trial, front in zip(kept, fronts(losses), strict=True) if front == 0]
 
     def counts(self) -> dict[str, int]:
         """How many trials have each status; statuses that nobody has are left out."""
@@ -156,11 +178,12 @@ class Record:
 
     def _report(self, trial: TrialRecord, event: Event) -> None:
         metrics = event["metrics"]
-        trial.epoch, trial.seconds = event["epoch"], event["seconds"]
-        trial.last = metrics.get(self.goal.metric)
-        if trial.last is not None and self.goal.better(trial.last, trial.best):
-            trial.best, trial.best_epoch, trial.metrics = trial.last, trial.epoch, metrics
-            if self.goal.better(trial.last, self.bar):
-                self.bar = trial.last
-        elif trial.best is None:
+        trial.epoch, trial.seconds, trial.last = event["epoch"], event["seconds"], metrics
+        rank = self.goal.rank(metrics)
+        if rank is not None and (trial.rank is None or rank < trial.rank):
+            trial.rank, trial.best, trial.best_epoch = rank, metrics[self.goal.metric], trial.epoch
+            trial.metrics = metrics
+            if self.bar is None or rank < self.bar:
+                self.bar = rank
+        elif trial.rank is None:
             trial.metrics = metrics

@@ -3,12 +3,14 @@
 import json
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import ledger
+from orchestrator.front import Front, front_of
 from orchestrator.record import Record, TrialRecord
 from search import Space
 from search.space import shown_params
@@ -75,7 +77,11 @@ class Results:
 
     @property
     def best(self) -> Best:
-        """The best trial; raises LookupError where none has reported a usable value."""
+        """The best trial; with several objectives the best in the first one, and `front` has the others.
+
+        Raises:
+            LookupError: none has reported a usable value, or none has kept the limits.
+        """
         trial = self.record.best()
         if trial is None:
             raise LookupError(
@@ -83,6 +89,13 @@ class Results:
                 f"See why: a440 table {self.folder}"
             )
         assert trial.best is not None
+        if not trial.keeps_limits:
+            limits = ", ".join(map(str, self.record.goal.limits))
+            seen = ", ".join(f"{b.metric}={trial.metrics[b.metric]:g}" for b in self.record.goal.limits)
+            raise LookupError(
+                f"no trial of {self.folder.name} keeps {limits}; the nearest is {trial.id} with {seen}. "
+                f"Loosen the limit, or look on: a440 resume {self.folder} --trials +32"
+            )
         return Best(
             trial.id,
             self._params(trial),
@@ -93,10 +106,19 @@ class Results:
             self._checkpoint(trial),
         )
 
+    def front(self, reference: Mapping[str, float] | None = None) -> Front:
+        """The trials within the limits that no other one beats in every objective, with their hypervolume.
+
+        Args:
+            reference: per objective a value that bounds the hypervolume; see `orchestrator.front`.
+        """
+        return front_of(self.record, reference)
+
     def frame(self) -> "pd.DataFrame":
         """One row per trial: `trial status reason epoch METRIC best_epoch seconds params.* other metrics`.
 
-        METRIC is the trial's best reported value, and the other metrics are those of that epoch.
+        METRIC is the trial's best reported value, and the other metrics are those of that epoch. With several
+        objectives each has its column there, and `on_front` tells the front; with limits `within_limits` is told.
         """
         import pandas as pd
 
@@ -115,14 +137,17 @@ class Results:
 
     def rows(self) -> list[dict[str, Any]]:
         """The table as dicts."""
-        return [self._row(trial) for trial in self.record.trials.values()]
+        front = {trial.id for trial in self.record.front()} if self.record.goal.others else set()
+        return [self._row(trial, front) for trial in self.record.trials.values()]
 
     def columns(self) -> list[str]:
         """The table's columns in their order."""
-        metric = self.record.goal.metric
-        fixed = ["trial", "status", "reason", "epoch", metric, "best_epoch", "seconds"]
+        goal = self.record.goal
+        metrics = goal.metrics
+        fixed = ["trial", "status", "reason", "epoch", *metrics, "best_epoch", "seconds"]
+        fixed += [name for name, wanted in (("on_front", goal.others), ("within_limits", goal.limits)) if wanted]
         params = [f"params.{name}" for name in dict.fromkeys(n for t in self.record.trials.values() for n in t.params)]
-        others = dict.fromkeys(n for t in self.record.trials.values() for n in t.metrics if n != metric)
+        others = dict.fromkeys(n for t in self.record.trials.values() for n in t.metrics if n not in metrics)
         return [*fixed, *params, *others]
 
     def write_tables(self) -> Path:
@@ -133,16 +158,18 @@ class Results:
             write_table(frame, folder / f"{name}.parquet")
         return folder
 
-    def _row(self, trial: TrialRecord) -> dict[str, Any]:
+    def _row(self, trial: TrialRecord, front: set[str]) -> dict[str, Any]:
+        goal = self.record.goal
         return {
-            **{name: value for name, value in trial.metrics.items() if name != self.record.goal.metric},
+            **trial.metrics,
             "trial": trial.id,
             "status": trial.status,
             "reason": trial.reason,
             "epoch": trial.epoch,
-            self.record.goal.metric: trial.best if trial.best is not None else trial.last,
             "best_epoch": trial.best_epoch if trial.best is not None else None,
             "seconds": trial.seconds,
+            **({"on_front": trial.id in front} if goal.others else {}),
+            **({"within_limits": trial.keeps_limits} if goal.limits else {}),
             **{f"params.{name}": value for name, value in shown_params(trial.params).items()},
         }
 

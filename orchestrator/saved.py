@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from orchestrator.study import Study
 
 FILE = "study.yaml"
+SAME = ("train", "space", "limits", "goal", "repeats")  # without which it is another study
+SETTINGS = ("strategy", "seed", "start", "prior", "learn_from")  # which may change where that is accepted
 
 
 def save(study: "Study", folder: Path) -> None:
@@ -45,9 +47,13 @@ def document(study: "Study") -> dict[str, Any]:
         "seed": study.seed,
         "retries": study.retries,
         "start": [study.space.encode(point) for point in study.start],
+        "limits": [str(limit) for limit in study.space.limits],
+        "prior": [str(belief) for belief in study.space.prior.beliefs],
+        "learn_from": list(study.learn_from),
+        "repeats": study.repeats,
         "ran": {
             "python": platform.python_version(),
-            **{name: _version(name) for name in ("a440", "ray", "torch", "hyperopt")},
+            **{name: _version(name) for name in ("a440", "ray", "torch", "hyperopt", "optuna")},
             "folder": str(Path.cwd()),
             "code": digest(study.train),
         },
@@ -71,7 +77,8 @@ def read(folder: Path) -> dict[str, Any]:
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], parts: Iterable[str]) -> list[str]:
     """The lines that differ in some parts of two documents, marked with + and -."""
-    before, after = (strict_yaml.write({k: d.get(k) for k in parts}).splitlines() for d in (old, new))
+    unset = {"limits": [], "prior": [], "learn_from": [], "repeats": 1}  # in what older versions wrote
+    before, after = (strict_yaml.write({k: d.get(k, unset.get(k)) for k in parts}).splitlines() for d in (old, new))
     return [line for line in difflib.ndiff(before, after) if line[:1] in "+-"]
 
 
@@ -93,14 +100,14 @@ def check_owner(folder: Path) -> None:
 def check_same(study: "Study", folder: Path, *, accept_changes: bool = False) -> None:
     """Raises ValueError with the difference where `study` is not what runs in `folder`."""
     old, new = read(folder), document(study)
-    if difference := changes(old, new, ("train", "space", "goal")):
+    if difference := changes(old, new, SAME):
         raise ValueError(
             f"{folder.name} is another study than the one given:\n" + "\n".join(difference) + "\n"
             "Start a new one with `a440 run`, or resume with what it was."
         )
     if accept_changes:
         return
-    if difference := changes(old, new, ("strategy", "seed", "start")):
+    if difference := changes(old, new, SETTINGS):
         raise ValueError(
             f"{folder.name} ran with other settings than those given:\n" + "\n".join(difference) + "\n"
             f"Resume with what they were, or go on all the same: a440 resume {folder} --accept-changes"
@@ -144,14 +151,14 @@ def digest(train: Any) -> dict[str, str]:
 
 
 def _written(space: Space) -> dict[str, Any]:
-    return {
-        name: _written(domain)
-        if isinstance(domain, Space)
-        else _options(domain)
-        if isinstance(domain, Choice) and not any(domain.spaces)
-        else str(domain)
-        for name, domain in space.items()
-    }
+    return {name: _domain(domain) for name, domain in space.items()}
+
+
+def _domain(domain: Any) -> Any:
+    if isinstance(domain, Space) and not domain.listed:
+        return _written(domain)
+    plain = isinstance(domain, Choice) and not any(domain.spaces) and not domain.ordered and len(domain.options) > 1
+    return _options(domain) if plain else str(domain)
 
 
 def _options(domain: Choice) -> list[Any] | str:

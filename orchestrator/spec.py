@@ -19,11 +19,10 @@ from orchestrator import strict_yaml
 from orchestrator.budget import Budget
 from orchestrator.folder import NAME, check_name
 from orchestrator.study import Study
-from search import Goal, Sampler, Space, Strategy, strategy_of
-from search.domains import Choice
-from search.notation import DOMAINS, STRATEGIES, parse
+from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, strategy_of
+from search.notation import BELIEFS, DOMAINS, STRATEGIES, parse
+from search.options import listed
 from search.spelling import did_you_mean
-from search.strategy import partner
 from trainables.shipping import resolve
 
 BUNDLES = {"Bundle": Bundle}
@@ -86,22 +85,54 @@ def _domain(value: Any) -> Any:
         case str():
             read = parse(value, DOMAINS)
             if isinstance(read, str | int | float | bool | None):
-                raise ValueError(f"{value!r} is one value, no domain. Write a list [{value}, ...] or uniform(0, 1)")
-            return Choice(tuple(read)) if isinstance(read, list | tuple) else read
+                return listed(read) if isinstance(read, list | tuple) else read
         case list():
-            return Choice(tuple(value))
+            return listed(value)
         case Mapping():
             return Space({name: _domain(inner) for name, inner in value.items()})
-    raise ValueError(f"{value!r} is one value, no domain. Write a list [{value}, ...] or uniform(0, 1)")
+    raise ValueError(_no_domain(value))
+
+
+def _no_domain(value: Any) -> str:
+    return f"{value!r} is one value, no domain. Write a list [{value}, ...], uniform(0, 1), or fixed({value!r})"
 
 
 def _strategy(value: Any) -> Strategy:
     if not isinstance(value, str):
         raise ValueError(f"it is {value!r}. Write a sampler and a scheduler: TPE() + ASHA(max_epochs=27)")
     read = parse(value, STRATEGIES)
-    if not isinstance(read, Strategy | Sampler):
-        raise ValueError(f"{value} is no sampler. Add one: {partner(read)} + {value}")
+    if not isinstance(read, Strategy | Sampler | Scheduler):
+        raise ValueError(f"{value} is no strategy. Write a sampler and a scheduler: TPE() + ASHA(max_epochs=27)")
     return strategy_of(read)
+
+
+def _goal(value: Any) -> Goal:
+    if not isinstance(value, str | list | Goal):
+        raise ValueError(f"the goal is {value!r}. Write a mode and a metric: 'min loss' or 'max accuracy'.")
+    return Goal.parse(value)
+
+
+def _beliefs(value: Any) -> list[Belief]:
+    texts = value if isinstance(value, list) else [value]
+    found = [parse(text, BELIEFS) for text in texts]
+    for text, belief in zip(texts, found, strict=True):
+        if not isinstance(belief, Belief):
+            raise ValueError(f"it is {text!r}. Write what you believe: believed(lr=3e-3, within=3x)")
+    return found
+
+
+def _texts(value: Any) -> list[str]:
+    texts = value if isinstance(value, list) else [value]
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"it is {value!r}. Write a list of texts: ['layers * width <= 4096']")
+    return texts
+
+
+def _positive(value: Any) -> int:
+    if _whole(value) < 1:
+        raise ValueError(f"it is {value!r}. Write a whole number of 1 or more")
+    return int(value)
 
 
 def _bundle(value: Any) -> Bundle:
@@ -153,7 +184,7 @@ class Sheet(BaseModel):
 
     train: Annotated[Any, BeforeValidator(_trainable)]
     space: Annotated[dict[str, Annotated[Any, BeforeValidator(_domain)]], AfterValidator(Space)]
-    goal: Annotated[Goal, BeforeValidator(Goal.parse)]
+    goal: Annotated[Goal, BeforeValidator(_goal)]
     strategy: Annotated[Strategy, BeforeValidator(_strategy)]
     bundle: Annotated[Bundle | None, BeforeValidator(_bundle)] = None
     budget: Annotated[Budget | None, BeforeValidator(_budget)] = None
@@ -162,6 +193,10 @@ class Sheet(BaseModel):
     storage: Annotated[str | None, BeforeValidator(_text)] = None
     retries: Annotated[int | None, BeforeValidator(_whole)] = None
     start: Annotated[list[Any] | None, BeforeValidator(_points)] = None
+    limits: Annotated[list[str] | None, BeforeValidator(_texts)] = None
+    prior: Annotated[list[Any] | None, BeforeValidator(_beliefs)] = None
+    learn_from: Annotated[list[str] | None, BeforeValidator(_texts)] = None
+    repeats: Annotated[int | None, BeforeValidator(_positive)] = None
 
 
 EXAMPLES = {

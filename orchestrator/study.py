@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from cluster import Bundle
 from orchestrator.budget import Budget
 from orchestrator.folder import check_name, resolve
-from search import Goal, Sampler, Space, Strategy, strategy_of
+from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, check_agreement, strategy_of
+from search.agreement import check_grid, points_of
+from search.dialects import read_space
+from search.limits import Limit
 from search.schedulers import last_epoch, needs_checkpoints
 from trainables.start import can_save, ends_by_itself, kind_of
 
@@ -24,8 +27,9 @@ class Study:
 
     Attributes:
         train: a function of params, or a class derived from `Trainable` or `TorchTrainable`.
-        space: names and domains; a list is a choice, a mapping is a group.
-        goal: `min METRIC` or `max METRIC`.
+        space: names and domains; a list is a choice, a mapping is a group. Ray Tune's, HyperOpt's and Optuna's
+            spaces are read too.
+        goal: `min METRIC` or `max METRIC`; several of them, and limits such as `latency_ms <= 20`, in a list.
         strategy: a sampler and a scheduler; a sampler alone runs every trial to its end.
         bundle: the resources of one trial.
         budget: what ends the study; `run(trials=..., hours=...)` override it.
@@ -34,6 +38,11 @@ class Study:
         storage: where study folders are made.
         retries: how often a trial may lose its process before it counts as failed.
         start: points to try first, flat or nested.
+        learn_from: folders of earlier studies, whose trials the sampler knows from the start.
+        repeats: how often a point is trained, each time from another seed; it is judged by the mean.
+
+    `limits` (relations between parameters that every point keeps) and `prior` (what is believed about them) become part
+    of the space.
 
     Raises:
         ValueError, TypeError: something in it cannot work; the message has the mend.
@@ -50,13 +59,15 @@ class Study:
     storage: str | Path
     retries: int
     start: tuple[dict[str, Any], ...]
+    learn_from: tuple[str, ...]
+    repeats: int
 
     def __init__(
         self,
         train: Callable[..., Any] | type,
         space: Space | Mapping[str, Any],
-        goal: Goal | str,
-        strategy: Strategy | Sampler,
+        goal: Goal | str | list[str],
+        strategy: Strategy | Sampler | Scheduler,
         bundle: Bundle | None = None,
         budget: Budget | None = None,
         name: str | None = None,
@@ -64,9 +75,13 @@ class Study:
         storage: str | Path = "runs",
         retries: int = 2,
         start: Iterable[Mapping[str, Any]] = (),
+        limits: Iterable[str | Limit] = (),
+        prior: Belief | Iterable[Belief] = (),
+        learn_from: str | Path | Iterable[str | Path] = (),
+        repeats: int = 1,
     ):
         kind_of(train)
-        tree = space if isinstance(space, Space) else Space(space)
+        tree = space_of(space, limits, prior)
         settled = {
             "train": train,
             "space": tree,
@@ -79,6 +94,8 @@ class Study:
             "storage": resolve(storage),
             "retries": _count("retries", retries),
             "start": tuple(tree.check(point) for point in start),
+            "learn_from": _folders(learn_from),
+            "repeats": _count("repeats", repeats, least=1),
         }
         for key, value in settled.items():
             object.__setattr__(self, key, value)
@@ -155,19 +172,14 @@ class Study:
         return drive(study, path, address=address, progress=progress)
 
     def with_budget(self, trials: int | None = None, hours: float | str | None = None) -> "Study":
-        """This study with another budget; a grid's size is its number of trials where none is given."""
-        from orchestrator.plan import grid_fits
-        from search.engines.lattice import grid_size
-        from search.samplers import Grid
-
+        """This study with another budget; where it has no number of trials, a sampler's last point or a population."""
         changes: dict[str, Any] = {"trials": trials, "hours": hours}
         budget = dataclasses.replace(self.budget, **{k: v for k, v in changes.items() if v is not None})
-        sampler = self.strategy.sampler
-        size = grid_size(self.space, sampler.points) + len(self.start) if isinstance(sampler, Grid) else None
+        size = points_of(self.strategy.sampler, self.space)
         population = getattr(self.strategy.scheduler, "population", None)
-        grid_fits(self.strategy, size, budget.trials)
+        check_grid(self.strategy, self.space, budget.trials)
         if budget.trials is None and (size or population):
-            budget = dataclasses.replace(budget, trials=size or population)
+            budget = dataclasses.replace(budget, trials=size + len(self.start) if size else population)
         return dataclasses.replace(self, budget=budget)
 
     def check_budget(self) -> None:
@@ -195,6 +207,12 @@ class Study:
                 f"{called(self.train)} trains until it is told to stop, and {self.strategy} never does. "
                 f"Say how long: {self.strategy.sampler} + FullLength(epochs=27)."
             )
+        check_agreement(self.strategy, self.goal, self.space)
+        if self.learn_from and not self.strategy.sampler.learns:
+            raise ValueError(
+                f"{self.strategy.sampler} learns from no trial, and so from none of {', '.join(self.learn_from)}. "
+                f"Use TPE(), or leave learn_from out."
+            )
 
 
 def called(train: Any) -> str:
@@ -212,7 +230,24 @@ def _of(kind: type, value: Any, example: str) -> Any:
     raise TypeError(f"{kind.__name__.lower()} is {value!r} ({type(value).__name__}). Write {example}")
 
 
-def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{name} is {value!r}. Give a whole number of 0 or more: {name}=0")
+def _count(name: str, value: object, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is {value!r}. Give a whole number of {least} or more: {name}={least}")
     return value
+
+
+def space_of(space: Any, limits: Iterable[str | Limit] = (), prior: Belief | Iterable[Belief] = ()) -> Space:
+    """A space from our words, or from those of Ray Tune, HyperOpt or Optuna, with limits and beliefs."""
+    tree = read_space(space)
+    if not limits and not prior:
+        return tree
+    held = (prior,) if isinstance(prior, Belief) else tuple(prior)
+    kept = (limits,) if isinstance(limits, str | Limit) else tuple(limits)
+    return Space(dict(tree), (*tree.limits, *kept), (*tree.prior.beliefs, *held))
+
+
+def _folders(value: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    given = (value,) if isinstance(value, str | Path) else tuple(value)
+    if not all(isinstance(folder, str | Path) for folder in given):
+        raise TypeError(f"learn_from is {value!r}. Name the folders of studies: learn_from=['runs/older'].")
+    return tuple(str(folder) for folder in given)

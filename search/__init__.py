@@ -4,32 +4,96 @@ Knows no torch, no studies and no clusters. Values are light to import; engines 
 when they are built, and only `search.to_ray` imports Ray.
 """
 
-from search.domains import Choice, Float, Int, choice, integer, logint, loguniform, uniform
-from search.goal import Goal
-from search.samplers import TPE, Grid, Random
-from search.schedulers import ASHA, PBT
-from search.space import Space
-from search.strategy import FullLength, Sampler, Scheduler, Strategy, strategy_of
+from search.agreement import check_agreement, strategy_of
+from search.domains import (
+    Choice,
+    Float,
+    Int,
+    choice,
+    fixed,
+    integer,
+    logint,
+    lognormal,
+    loguniform,
+    normal,
+    ordinal,
+    uniform,
+    variants,
+)
+from search.goal import Bound, Goal, Objective
+from search.limits import Limit
+from search.prior import Belief, believed
+from search.repeat import Repeat, repeat
+from search.samplers import (
+    CMAES,
+    NSGA2,
+    TPE,
+    Auto,
+    Bayes,
+    Evolution,
+    Greedy,
+    Grid,
+    Hypergradient,
+    QLearning,
+    Random,
+    Reinforce,
+    Sobol,
+    Swarm,
+)
+from search.schedulers import ASHA, BOHB, PB2, PBT, Extrapolate, Hyperband, MedianStop
+from search.space import Space, sequence
+from search.strategy import Chain, FullLength, Sampler, Scheduler, Strategy
 
 __all__ = [
     "ASHA",
+    "BOHB",
+    "CMAES",
+    "NSGA2",
+    "PB2",
     "PBT",
     "TPE",
+    "Auto",
+    "Bayes",
+    "Belief",
+    "Bound",
+    "Chain",
     "Choice",
+    "Evolution",
+    "Extrapolate",
     "Float",
     "FullLength",
     "Goal",
+    "Greedy",
     "Grid",
+    "Hyperband",
+    "Hypergradient",
     "Int",
+    "Limit",
+    "MedianStop",
+    "Objective",
+    "QLearning",
     "Random",
+    "Reinforce",
+    "Repeat",
     "Sampler",
     "Scheduler",
+    "Sobol",
     "Space",
     "Strategy",
+    "Swarm",
+    "believed",
+    "check_agreement",
     "choice",
+    "fixed",
     "integer",
     "logint",
+    "lognormal",
     "loguniform",
+    "normal",
+    "ordinal",
+    "repeat",
+    "sequence",
     "strategy_of",
     "uniform",
+    "variants",
 ]

@@ -1,8 +1,8 @@
 """The domains of one parameter: a float, an integer, or a choice among options.
 
-Each domain turns a point of the unit interval into a value (`at`), so that random draws, grids and
-quasi-random sequences share one meaning of "log" and "step". A domain is checked when it is made: a
-study with a wrong bound fails in the line that wrote it, not in the first trial.
+Each domain turns a point of the unit interval into a value (`at`) and back (`cell`, `unit`), so that
+random draws, grids, quasi-random sequences and models share one meaning of "log" and "step". A domain is
+checked when it is made: a study with a wrong bound fails in the line that wrote it, not in the first trial.
 """
 
 import math
@@ -12,10 +12,26 @@ from decimal import Decimal
 from typing import Any
 
 from search.number import is_number, plain
-from search.options import Choice
+from search.options import Choice, fixed, ordinal, warn_of_one
+from search.scale import Bell, share_of, stretched
 from search.spread import Spread, thinned
 
-__all__ = ["Choice", "Float", "Int", "choice", "integer", "logint", "loguniform", "uniform"]
+__all__ = [
+    "Choice",
+    "Domain",
+    "Float",
+    "Int",
+    "choice",
+    "fixed",
+    "integer",
+    "logint",
+    "lognormal",
+    "loguniform",
+    "normal",
+    "ordinal",
+    "uniform",
+    "variants",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +43,14 @@ class Float:
         high: largest value.
         log: spread evenly over orders of magnitude; needs low > 0.
         step: only low, low + step, low + 2 step ... up to high.
+        bell: spread as a normal distribution instead, which gives low and high.
     """
 
     low: float
     high: float
     log: bool = False
     step: float | None = None
+    bell: Bell | None = None
 
     def __post_init__(self) -> None:
         name = "loguniform" if self.log else "uniform"
@@ -58,11 +76,35 @@ class Float:
 
     def at(self, u: float) -> float:
         """The value at `u` of [0, 1)."""
+        if self.step is not None and not self.log and self.bell is None:
+            return self._nth(min(math.floor(u * self._steps()), self._steps() - 1))
+        return self.clip(self.bell.at(u) if self.bell else stretched(self.low, self.high, u, self.log))
+
+    @property
+    def size(self) -> float:
+        """How many values there are; infinite without a step."""
+        return math.inf if self.step is None else self._steps()
+
+    def cell(self, value: float) -> tuple[float, float]:
+        """The shares of [0, 1] that stand for `value`: from and to, which are equal without a step."""
         if self.step is None:
-            return float(min(max(_lerp(self.low, self.high, u, self.log), self.low), self.high))
-        if self.log:
-            return self.clip(_lerp(self.low, self.high, u, True))
-        return self._nth(min(math.floor(u * self._steps()), self._steps() - 1))
+            share = self._share(value)
+            return share, share
+        k, steps = round((value - self.low) / self.step), self._steps()
+        if not self.log and self.bell is None:
+            return k / steps, (k + 1) / steps
+        middle = self._nth(k)
+        return (
+            0.0 if k == 0 else self._share(middle - self.step / 2),
+            1.0 if k == steps - 1 else self._share(middle + self.step / 2),
+        )
+
+    def unit(self, value: float) -> float:
+        """The middle of the shares that stand for `value`."""
+        return sum(self.cell(value)) / 2
+
+    def _share(self, value: float) -> float:
+        return self.bell.share_of(value) if self.bell else share_of(self.low, self.high, value, self.log)
 
     def clip(self, value: float) -> float:
         """The value of this domain nearest to `value`."""
@@ -85,7 +127,9 @@ class Float:
                     f"a grid over the continuous {self} needs a number of points. "
                     f"Set Grid(points=5), or list the values: [{self.low:g}, {self.high:g}]."
                 )
-            return Spread(points, lambda k: self.clip(_lerp(self.low, self.high, _share(k, points), self.log)))
+            if self.bell is not None:  # evenly many draws between two of them; the ends are five deviations away
+                return Spread(points, lambda k: self.at((k + 0.5) / points))
+            return Spread(points, lambda k: self.clip(stretched(self.low, self.high, _share(k, points), self.log)))
         if points is None or points >= self._steps():
             return Spread(self._steps(), self._nth)
         if points == 1:
@@ -102,9 +146,11 @@ class Float:
 
     def _place(self, share: float) -> float:
         assert self.step is not None
-        return (_lerp(self.low, self._nth(self._steps() - 1), share, self.log) - self.low) / self.step
+        return (stretched(self.low, self._nth(self._steps() - 1), share, self.log) - self.low) / self.step
 
     def __str__(self) -> str:
+        if self.bell is not None:
+            return _shown("lognormal" if self.bell.log else "normal", self.bell.mean, self.bell.sd, self.step)
         return _shown("loguniform" if self.log else "uniform", self.low, self.high, self.step)
 
 
@@ -151,8 +197,28 @@ class Int:
     def at(self, u: float) -> int:
         """The value at `u` of [0, 1)."""
         if self.log:
-            return self.clip(math.floor(_lerp(self.low, self.high + 1, u, True)))
+            return self.clip(math.floor(stretched(self.low, self.high + 1, u, True)))
         return self._nth(min(math.floor(u * self._steps()), self._steps() - 1))
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return self._steps()
+
+    def cell(self, value: float) -> tuple[float, float]:
+        """The shares of [0, 1] that stand for `value`: from and to."""
+        k, steps = (int(value) - self.low) // self.step, self._steps()
+        if not self.log:
+            return k / steps, (k + 1) / steps
+        below, above = self._nth(k) - self.step // 2, self._nth(k) + (self.step + 1) // 2
+        return (
+            0.0 if k == 0 else share_of(self.low, self.high + 1, below, True),
+            1.0 if k == steps - 1 else share_of(self.low, self.high + 1, above, True),
+        )
+
+    def unit(self, value: float) -> float:
+        """The middle of the shares that stand for `value`."""
+        return sum(self.cell(value)) / 2
 
     def clip(self, value: float) -> int:
         """The value of this domain nearest to `value`."""
@@ -184,10 +250,13 @@ class Int:
         return self.low + k * self.step
 
     def _place(self, share: float) -> float:
-        return (_lerp(self.low, self._nth(self._steps() - 1), share, self.log) - self.low) / self.step
+        return (stretched(self.low, self._nth(self._steps() - 1), share, self.log) - self.low) / self.step
 
     def __str__(self) -> str:
         return _shown("logint" if self.log else "integer", self.low, self.high, self.step if self.step > 1 else None)
+
+
+Domain = Float | Int | Choice
 
 
 def uniform(low: float, high: float, step: float | None = None) -> Float:
@@ -210,6 +279,20 @@ def logint(low: int, high: int, step: int = 1) -> Int:
     return Int(low, high, log=True, step=step)
 
 
+def normal(mean: float, sd: float, step: float | None = None) -> Float:
+    """A real number near `mean`: a normal distribution, cut off at five standard deviations.
+
+    >>> print(normal(0, 1, step=0.5))
+    normal(0, 1, step=0.5)
+    """
+    return _bell("normal", mean, sd, step, log=False)
+
+
+def lognormal(mean: float, sd: float, step: float | None = None) -> Float:
+    """A positive real number whose natural logarithm is normal with `mean` and `sd`, as in numpy and HyperOpt."""
+    return _bell("lognormal", mean, sd, step, log=True)
+
+
 def choice(*options: Any, **branches: Mapping[str, Any]) -> Choice:
     """One of the options; a keyword is an option with parameters of its own.
 
@@ -228,7 +311,39 @@ def choice(*options: Any, **branches: Mapping[str, Any]) -> Choice:
                 f"choice({name}={space!r}) gives the option {name!r} no parameters of its own. "
                 f"Write choice({name!r}, ...) for a plain option, {name}={{...}} for one with parameters."
             )
+    if len(options) == 1 and not branches:
+        warn_of_one(options[0])
     return Choice((*options, *branches), (*(None,) * len(options), *branches.values()))
+
+
+def variants(*options: Any, **branches: Mapping[str, Any]) -> Choice:
+    """A choice whose trainable is given an option's parameters alone, without the option's name.
+
+    As in HyperOpt and Ray Tune, whose spaces are read like that; a constant tells the options apart.
+
+    >>> print(variants(sgd={"kind": fixed("sgd"), "momentum": uniform(0, 1)}, adam={"kind": fixed("adam")}))
+    variants(sgd={'kind': fixed('sgd'), 'momentum': uniform(0, 1)}, adam={'kind': fixed('adam')})
+    """
+    found = choice(*options, **branches)
+    return Choice(found.options, found.spaces, bare=True)
+
+
+def _bell(name: str, mean: float, sd: float, step: float | None, log: bool) -> Float:
+    if not is_number(mean) or not is_number(sd) or sd <= 0:
+        raise ValueError(f"{name}({mean!r}, {sd!r}) is no bell. Give a mean and a deviation above zero: {name}(0, 1).")
+    bell = Bell(plain(mean), plain(sd), log)
+    try:
+        low, high = bell.ends
+    except OverflowError:
+        raise ValueError(
+            f"{name}({mean}, {sd}) spans more than a float can hold. Give the mean of the logarithm: {name}(-6.9, 1)."
+        ) from None
+    if step is None:
+        return Float(low, high, bell=bell)
+    if not is_number(step) or not 0 < step <= high - low:
+        raise ValueError(f"{name}({mean}, {sd}, step={step!r}) has no such step. Set one up to {high - low:g}.")
+    ends = [float(round(end / step) * Decimal(repr(step))) for end in (low, high)]  # as others quantise
+    return Float(*ends, step=step, bell=bell)
 
 
 def _settle(domain: Float | Int, **fields: Any) -> None:
@@ -252,12 +367,6 @@ def _check_bounds(name: str, low: object, high: object) -> None:
 def _share(k: int, points: int) -> float:
     """Where value `k` of `points` lies between the first, 0, and the last, 1; a lone one lies in the middle."""
     return k / (points - 1) if points > 1 else 0.5
-
-
-def _lerp(low: float, high: float, share: float, log: bool) -> float:
-    if share >= 1:
-        return high
-    return low * (high / low) ** share if log else low + share * (high - low)
 
 
 def _shown(name: str, low: float, high: float, step: float | None) -> str:

@@ -1,28 +1,55 @@
 """One notation for Python, YAML and shell: `TPE() + ASHA(max_epochs=27)`, `loguniform(1e-5, 1e-1)`.
 
-Read with `ast` over known names, literals and `+`; nothing is ever evaluated, so a study file from a
-stranger can do no more than name our values.
+Read with `ast` over known names, literals, `+` and `>>`; nothing is ever evaluated, so a study file from a
+stranger can do no more than name our values. A factor such as `3x` is read as the text that Python writes for it.
 """
 
 import ast
 import inspect
 import math
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from search.domains import choice, integer, logint, loguniform, uniform
-from search.samplers import TPE, Grid, Random
-from search.schedulers import ASHA, PBT
+from search import samplers, schedulers
+from search.domains import choice, fixed, integer, logint, lognormal, loguniform, normal, ordinal, uniform, variants
+from search.prior import believed
+from search.repeat import repeat
+from search.space import sequence
 from search.spelling import did_you_mean
-from search.strategy import FullLength, Sampler, Scheduler
+from search.strategy import Sampler, Scheduler
 
 Names = Mapping[str, Callable[..., Any]]
 
-DOMAINS: Names = {f.__name__: f for f in (uniform, loguniform, integer, logint, choice)}
-STRATEGIES: Names = {c.__name__: c for c in (Grid, Random, TPE, FullLength, ASHA, PBT)}
+DOMAINS: Names = {
+    f.__name__: f
+    for f in (
+        uniform,
+        loguniform,
+        normal,
+        lognormal,
+        integer,
+        logint,
+        choice,
+        ordinal,
+        fixed,
+        repeat,
+        variants,
+        sequence,
+    )
+}
+STRATEGIES: Names = {
+    name: value
+    for room, kind in ((samplers, Sampler), (schedulers, Scheduler))
+    for name, value in vars(room).items()
+    if isinstance(value, type) and issubclass(value, kind) and value is not kind
+}
+BELIEFS: Names = {"believed": believed}
 
 LONGEST = 2_000  # characters; a notation longer than this is data, not a value
+
+_FACTOR = re.compile(r"(?P<before>=\s*)(?P<factor>\d+\.?\d*|\.\d+)x(?=\s*[,)])")
 
 
 def parse(text: str, names: Names) -> Any:
@@ -51,7 +78,7 @@ def _tree(text: str, names: Names) -> ast.expr:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Python's compiler, about text that is no code
-            return ast.parse(text, mode="eval").body
+            return ast.parse(_FACTOR.sub(r"\g<before>'\g<factor>x'", text), mode="eval").body
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte, half a surrogate pair
         where = f" at column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
         raise ValueError(f"{_cut(text)} cannot be read{where}. {_example(names)}") from None
@@ -83,8 +110,8 @@ def _read(node: ast.expr, names: Names, text: str) -> Any:
             _refuse_twice([k.arg for k in keywords], text)
             given = {str(k.arg): _read(k.value, names, text) for k in keywords}
             return _call(name, [_read(a, names, text) for a in args], given, names)
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _join(_read(left, names, text), _read(right, names, text))
+        case ast.BinOp(left=left, op=ast.Add() | ast.RShift() as op, right=right):
+            return _join(_read(left, names, text), op, _read(right, names, text))
     piece = ast.get_source_segment(text, node) or text
     raise ValueError(f"{_cut(piece)} in {_cut(text)} is no value of ours. {_example(names)}")
 
@@ -105,11 +132,13 @@ def _refuse_twice(words: list[Any], text: str) -> None:
             raise ValueError(f"{word!r} is given twice in {_cut(text)}. Keep one of the two.")
 
 
-def _join(left: Any, right: Any) -> Any:
+def _join(left: Any, op: ast.operator, right: Any) -> Any:
     if isinstance(left, Sampler | Scheduler):
         try:
-            return left + right
+            return left + right if isinstance(op, ast.Add) else left >> right
         except TypeError as error:  # in Python it is one; in a study file it is a wrong value
+            if "unsupported operand" in str(error):
+                raise ValueError(f"{left} >> {right} is no chain. Chain samplers: Sobol(20) >> TPE().") from None
             raise ValueError(str(error)) from None
     raise ValueError(f"{left} + {right} cannot be added. Add a sampler and a scheduler: TPE() + ASHA(max_epochs=27).")
 
@@ -136,6 +165,8 @@ def _call(name: str, args: list[Any], keywords: dict[str, Any], names: Names) ->
 def _example(names: Names) -> str:
     if "uniform" in names:
         return "Write a domain such as loguniform(1e-5, 1e-1), integer(1, 4) or choice('relu', 'gelu')."
+    if "believed" in names:
+        return "Write what you believe: believed(lr=3e-3, within=3x)."
     if "ASHA" in names:
         return "Write a sampler and a scheduler: TPE() + ASHA(max_epochs=27)."
     return f"Write one of: {', '.join(names)}."

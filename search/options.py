@@ -1,4 +1,4 @@
-"""A choice among options of any type, told apart by their place."""
+"""A choice among options of any type, told apart by their place; in order where their order means something."""
 
 import keyword
 import warnings
@@ -18,10 +18,15 @@ class Choice:
     Attributes:
         options: the values, in the order they were given; numpy's scalars become Python's.
         spaces: for each option the parameters that exist only when it is chosen, or None.
+        ordered: whether neighbours are alike, as in `ordinal(16, 32, 64)`; models then treat places as numbers.
+        bare: whether a trainable is given an option's parameters alone instead of `{option: parameters}`, as other
+            tuners do it; spaces that come from them are like that.
     """
 
     options: tuple[Any, ...]
     spaces: tuple[Mapping[str, Any] | None, ...] = ()
+    ordered: bool = False
+    bare: bool = False
     _places: dict[tuple[type, Any], int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -29,8 +34,6 @@ class Choice:
         object.__setattr__(self, "spaces", tuple(self.spaces) or (None,) * len(self.options))
         if not self.options:
             raise ValueError("a choice among no options was given. Name at least two: choice('relu', 'gelu').")
-        if len(self.options) == 1 and self.spaces[0] is None:
-            warnings.warn(f"choice({self.options[0]!r}) leaves nothing to choose. Add an option.", stacklevel=3)
         object.__setattr__(self, "_places", {})
         for i, (option, space) in enumerate(zip(self.options, self.spaces, strict=True)):
             if self._find(option, before=i) is not None:
@@ -54,6 +57,20 @@ class Choice:
             raise ValueError(f"{value!r} is none of the options {list(self.options)!r}. Use one of them.")
         return place
 
+    @property
+    def size(self) -> int:
+        """How many options there are."""
+        return len(self.options)
+
+    def cell(self, value: object) -> tuple[float, float]:
+        """The shares of [0, 1] that stand for `value`: from and to."""
+        place = self.index(value)
+        return place / len(self.options), (place + 1) / len(self.options)
+
+    def unit(self, value: object) -> float:
+        """The middle of the shares that stand for `value`."""
+        return sum(self.cell(value)) / 2
+
     def holds(self, value: object) -> bool:
         """Whether `value` is one of the options."""
         return self._find(_plain(value), before=len(self.options)) is not None
@@ -70,6 +87,8 @@ class Choice:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Choice) or len(self.options) != len(other.options):
             return False
+        if (self.ordered, self.bare) != (other.ordered, other.bare):
+            return False
         pairs = zip(self.options, other.options, strict=True)
         return all(_same(a, b) for a, b in pairs) and self.spaces == other.spaces
 
@@ -77,13 +96,54 @@ class Choice:
         return hash((Choice, len(self.options)))  # options may be unhashable; equality does the rest
 
     def __str__(self) -> str:
-        if len(self.options) == 1 and isinstance(self.options[0], list | tuple):
-            return f"choice([{self.options[0]!r}])"
+        if self.ordered:
+            return f"ordinal({', '.join(map(repr, self.options))})"
+        if len(self.options) == 1 and self.spaces[0] is None:
+            return f"fixed({self.options[0]!r})"
         words = [repr(option) for option, space in zip(self.options, self.spaces, strict=True) if space is None]
         for option, space in zip(self.options, self.spaces, strict=True):
             if space is not None:
-                words.append(f"{option}={_written(space)}")
-        return f"choice({', '.join(words)})"
+                words.append(f"{option}={written(space)}")
+        return f"{'variants' if self.bare else 'choice'}({', '.join(words)})"
+
+
+def fixed(value: Any) -> Choice:
+    """A constant that stands in the table beside what is searched, and is never varied.
+
+    >>> print(fixed(0.9))
+    fixed(0.9)
+    """
+    return Choice((value,))
+
+
+def ordinal(*options: Any) -> Choice:
+    """One of several values whose order means something: neighbours are alike.
+
+    >>> print(ordinal(16, 32, 64, 128))
+    ordinal(16, 32, 64, 128)
+    """
+    if len(options) == 1 and isinstance(options[0], list | tuple):
+        options = tuple(options[0])
+    if len(options) == 1:
+        warn_of_one(options[0])
+    return Choice(options, ordered=len(options) > 1)
+
+
+def listed(options: Iterable[Any]) -> Choice:
+    """A choice as a bare list means it; says so where there is nothing to choose."""
+    found = tuple(options)
+    if len(found) == 1:
+        warn_of_one(found[0])
+    return Choice(found)
+
+
+def warn_of_one(option: Any) -> None:
+    """A choice with a single option is a constant, or a slip."""
+    warnings.warn(
+        f"a choice of {option!r} alone leaves nothing to choose. Add an option, or say that it is meant: "
+        f"fixed({option!r}).",
+        stacklevel=4,
+    )
 
 
 def _listed(options: object) -> tuple[Any, ...]:
@@ -128,8 +188,8 @@ def _is_word(option: object) -> bool:
     return isinstance(option, str) and option.isidentifier() and not keyword.iskeyword(option)
 
 
-def _written(params: Any) -> str:
+def written(params: Any) -> str:
     """Parameters in the notation: `{'momentum': uniform(0, 0.99)}`."""
-    if isinstance(params, Mapping):
-        return "{" + ", ".join(f"{name!r}: {_written(domain)}" for name, domain in params.items()) + "}"
+    if isinstance(params, Mapping) and not getattr(params, "listed", False):
+        return "{" + ", ".join(f"{name!r}: {written(domain)}" for name, domain in params.items()) + "}"
     return repr(params) if isinstance(params, list | tuple) else str(params)

@@ -5,59 +5,59 @@
 A *flat* point has dotted names and only what is active, which is what tables show:
 `{"lr": 0.01, "optimizer": "sgd", "optimizer.momentum": 0.9}`. A *nested* point is what a trainable is
 given: `{"lr": 0.01, "optimizer": {"sgd": {"momentum": 0.9}}}`; an option with parameters of its own
-comes as `{option: its parameters}`, a plain option as itself.
+comes as `{option: its parameters}`, a plain option as itself, the copies of a repeat as a list.
 """
 
+import math
 import random
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from search.domains import Choice, Float, Int
+from search.limits import Limit, parse_limit
+from search.options import listed, written
 from search.points import Flat, flatten, is_json, nest, shown, shown_params
+from search.prior import Belief, Prior
+from search.repeat import Repeat
+from search.room import first_kept, pulled
 from search.spelling import did_you_mean
+from search.tree import Leaf, leaves, refuse_clashes
 
 __all__ = ["Flat", "Leaf", "Space", "shown_params"]
 
-Condition = tuple[tuple[str, int], ...]  # a parent's name and its option's place, outermost first
+DRAWS = 1_000  # at a point that keeps the limits, before one that is known to keep them is moved
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One parameter of the tree.
-
-    Attributes:
-        name: dotted name in tables, shared by branches of a choice that use the same word.
-        domain: where its values come from.
-        condition: the `(parent's name, option's place)` pairs that must hold for it to exist.
-    """
-
-    name: str
-    domain: Float | Int | Choice
-    condition: Condition = ()
-
-    @property
-    def label(self) -> str:
-        """A name that no other leaf has, not even one of another branch."""
-        return str((self.name, *self.condition))
-
-
-class Space(Mapping[str, "Float | Int | Choice | Space"]):
+class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
     """Named parameters, groups of them, and conditional ones. Immutable; checked when made.
 
     Args:
         params: name to domain; a list is a choice among its items, a mapping is a group.
+        limits: relations between parameters that every point keeps, such as `layers * width <= 4096`.
+        prior: what is believed about some of them.
+        listed: whether a trainable is given the values in a tuple instead of under their names.
 
     Attributes:
         leaves: all parameters, parents before what hangs on them.
+        limits: the relations.
+        prior: the beliefs, laid over the leaves.
 
     Raises:
-        ValueError: an empty space, a value that is no domain, a clash such as `a.b` beside `a: {b}`.
+        ValueError: an empty space, a value that is no domain, a clash such as `a.b` beside `a: {b}`, limits that
+            leave no room.
     """
 
-    __slots__ = ("_params", "_parents", "_with_branches", "leaves")
+    __slots__ = ("_kept", "_params", "_parents", "_with_branches", "leaves", "limits", "listed", "prior")
 
-    def __init__(self, params: Mapping[str, Any]):
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        limits: Iterable[str | Limit] = (),
+        prior: Belief | Iterable[Belief] = (),
+        *,
+        listed: bool = False,
+    ):
+        self.listed = listed
         if not isinstance(params, Mapping):
             raise ValueError(
                 f"the space is {params!r} ({type(params).__name__}). Give names and domains: "
@@ -67,8 +67,8 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
             self._params = {name: _domain(name, value) for name, value in params.items()}
         except RecursionError:
             raise ValueError("the space is nested without end: it holds itself. Write out its groups.") from None
-        self.leaves: tuple[Leaf, ...] = tuple(_leaves(self._params, "", ()))
-        _refuse_clashes(self.leaves, _groups(self._params, "", ()))
+        self.leaves: tuple[Leaf, ...] = tuple(leaves(self._params))
+        refuse_clashes(self._params, self.leaves)
         if not self.leaves:
             raise ValueError("the space is empty. Name something to search: {'lr': loguniform(1e-5, 1e-1)}.")
         places = {(leaf.name, leaf.condition): i for i, leaf in enumerate(self.leaves)}
@@ -77,8 +77,11 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
             for leaf in self.leaves
         )
         self._with_branches = {parent[0] for parent in self._parents if parent is not None}
+        self.prior = Prior(self.leaves, (prior,) if isinstance(prior, Belief) else prior)
+        self.limits = self._limits((limits,) if isinstance(limits, str | Limit) else limits)
+        self._kept: Flat | None = first_kept(self) if self.limits else None
 
-    def __getitem__(self, name: str) -> "Float | Int | Choice | Space":
+    def __getitem__(self, name: str) -> "Float | Int | Choice | Repeat | Space":
         return self._params[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -94,7 +97,13 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
                 other = Space(other)
             except ValueError:
                 return False
-        return isinstance(other, Space) and list(self._params.items()) == list(other._params.items())
+        return (
+            isinstance(other, Space)
+            and list(self._params.items()) == list(other._params.items())
+            and self.listed == other.listed
+            and self.limits == other.limits
+            and self.prior == other.prior
+        )
 
     def __hash__(self) -> int:
         return hash(tuple(self._params))
@@ -103,6 +112,8 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
         return f"Space({self})"
 
     def __str__(self) -> str:
+        if self.listed:
+            return f"sequence({', '.join(map(written, self.values()))})"
         return "{" + ", ".join(f"{name!r}: {domain}" for name, domain in self.items()) + "}"
 
     def walk(self, point: Mapping[str, Any]) -> Iterator[tuple[int, Leaf]]:
@@ -113,20 +124,50 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
         """
         chosen: dict[int, int] = {}
         for i, (leaf, parent) in enumerate(zip(self.leaves, self._parents, strict=True)):
-            if parent is not None and chosen.get(parent[0]) != parent[1]:
+            if parent is not None and chosen.get(parent[0]) not in parent[1]:
                 continue
             yield i, leaf
             if i in self._with_branches and leaf.name in point:
-                assert isinstance(leaf.domain, Choice)
-                chosen[i] = leaf.domain.index(point[leaf.name])
+                chosen[i] = leaf.place(point[leaf.name])
 
-    def sample(self, rng: random.Random) -> Flat:
-        """One flat point, drawn with `rng`; each leaf costs one number whether it is active or not."""
-        shares = [rng.random() for _ in self.leaves]
+    @property
+    def parents(self) -> dict[int, tuple[int, tuple[int, ...]]]:
+        """For each conditional leaf, the place of its parent in `leaves`, and the places of it that make it exist."""
+        return {i: parent for i, parent in enumerate(self._parents) if parent is not None}
+
+    @property
+    def kept(self) -> Flat | None:
+        """Some point that keeps the limits; None where there are none."""
+        return self._kept
+
+    @property
+    def size(self) -> float:
+        """How many points there are, limits aside; infinite where a parameter is continuous."""
+        return _size(self._params)
+
+    def allows(self, flat: Mapping[str, Any]) -> bool:
+        """Whether a flat point keeps all limits."""
+        return all(limit.holds(flat) for limit in self.limits)
+
+    def at(self, shares: Sequence[float]) -> Flat:
+        """The flat point at one share of [0, 1) per leaf, whether the leaf is active there or not."""
         point: Flat = {}
         for i, leaf in self.walk(point):
             point[leaf.name] = leaf.domain.at(shares[i])
         return point
+
+    def believed_at(self, shares: Sequence[float]) -> Flat:
+        """The flat point that even draws become where something is believed."""
+        return self.at([self.prior.draw(i, share) for i, share in enumerate(shares)] if self.prior else shares)
+
+    def sample(self, rng: random.Random) -> Flat:
+        """One flat point that keeps the limits, drawn with `rng`; each draw takes one number per leaf."""
+        point = self.drawn(rng)
+        for _ in range(DRAWS if self.limits else 0):
+            if self.allows(point):
+                return point
+            point = self.drawn(rng)
+        return pulled(self, point, self._kept) if self._kept is not None else point
 
     def active_leaves(self, point: Mapping[str, Any]) -> list[Leaf]:
         """The leaves that exist in `point`, in the tree's order."""
@@ -134,6 +175,14 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
 
     def check(self, point: Mapping[str, Any]) -> Flat:
         """`point` (flat or nested) as a flat point; raises ValueError where it is not of this space."""
+        checked = self.within(point)
+        for limit in self.limits:
+            if not limit.holds(checked):
+                raise ValueError(f"the point {checked!r} breaks the limit {limit}. Choose one that keeps it.")
+        return checked
+
+    def within(self, point: Mapping[str, Any]) -> Flat:
+        """`point` (flat or nested) as a flat point, whether it keeps the limits or not."""
         flat, checked, missing = self.flatten(point), Flat(), []
         for _, leaf in self.walk(checked):
             if leaf.name not in flat:
@@ -149,6 +198,14 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
         if missing:
             raise ValueError(f"the point {flat!r} lacks {', '.join(missing)}. Give every active parameter a value.")
         return checked
+
+    def drawn(self, rng: random.Random) -> Flat:
+        """One flat point, drawn whether it keeps the limits or not."""
+        return self.believed_at([rng.random() for _ in self.leaves])
+
+    def _limits(self, limits: Iterable[str | Limit]) -> tuple[Limit, ...]:
+        known = tuple(dict.fromkeys(leaf.name for leaf in self.leaves))
+        return tuple(parse_limit(limit.text if isinstance(limit, Limit) else limit, known) for limit in limits)
 
     def flatten(self, nested: Mapping[str, Any]) -> Flat:
         """The flat form of a nested point; a flat point comes back as it is."""
@@ -192,17 +249,30 @@ class Space(Mapping[str, "Float | Int | Choice | Space"]):
         return flat
 
 
-def _domain(name: object, value: Any) -> "Float | Int | Choice | Space":
+def sequence(*domains: Any) -> Space:
+    """A group whose trainable is given the values in a tuple; in tables they go by their places.
+
+    >>> from search.domains import uniform
+    >>> print(sequence(uniform(0, 1), [1, 2]))
+    sequence(uniform(0, 1), choice(1, 2))
+    """
+    return Space({str(place): domain for place, domain in enumerate(domains)}, listed=True)
+
+
+def _domain(name: object, value: Any) -> "Float | Int | Choice | Repeat | Space":
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"a parameter is named {name!r} ({type(name).__name__}). Name it by a word: 'lr'.")
     match value:
         case Choice(options=options, spaces=spaces):
             raw = any(space and not isinstance(space, Space) for space in spaces)
-            return Choice(options, tuple(Space(space) if space else space for space in spaces)) if raw else value
+            made = tuple(Space(space) if space and not isinstance(space, Space) else space for space in spaces)
+            return Choice(options, made, value.ordered, value.bare) if raw else value
+        case Repeat(n=n, each=each):
+            return Repeat(n, _domain(name, each))
         case Float() | Int() | Space():
             return value
         case list() | tuple():
-            return Choice(tuple(value))
+            return listed(value)
         case Mapping():
             return Space(value)
         case str():
@@ -212,53 +282,21 @@ def _domain(name: object, value: Any) -> "Float | Int | Choice | Space":
             )
     raise ValueError(
         f"{name} is {value!r} ({type(value).__name__}), no domain. "
-        f"Write {name}: uniform(0, 1), or keep a constant in the training code."
+        f"Write {name}: uniform(0, 1), or {name}: fixed({value!r}) for a constant."
     )
 
 
-def _leaves(params: Mapping[str, Any], prefix: str, condition: Condition) -> Iterator[Leaf]:
-    for name, domain in params.items():
-        path = f"{prefix}{name}"
-        if isinstance(domain, Space):
-            yield from _leaves(domain, f"{path}.", condition)
-            continue
-        yield Leaf(path, domain, condition)
-        if isinstance(domain, Choice):
-            for place, space in enumerate(domain.spaces):
-                if space:
-                    yield from _leaves(space, f"{path}.", (*condition, (path, place)))
-
-
-def _groups(params: Mapping[str, Any], prefix: str, condition: Condition) -> Iterator[tuple[str, Condition]]:
-    """The dotted names of groups, with what must hold for each to exist."""
-    for name, domain in params.items():
-        path = f"{prefix}{name}"
-        if isinstance(domain, Space):
-            yield path, condition
-            yield from _groups(domain, f"{path}.", condition)
-        elif isinstance(domain, Choice):
-            for place, space in enumerate(domain.spaces):
-                yield from _groups(space or {}, f"{path}.", (*condition, (path, place)))
-
-
-def _refuse_clashes(leaves: Iterable[Leaf], groups: Iterable[tuple[str, Condition]]) -> None:
-    taken: dict[str, list[Condition]] = {}
-    for name, condition in groups:
-        taken.setdefault(name, []).append(condition)
-    for leaf in leaves:
-        others = taken.setdefault(leaf.name, [])
-        if not all(_exclusive(leaf.condition, other) for other in others):
-            raise ValueError(
-                f"two parameters are both called {leaf.name!r} when flattened ('a.b' beside 'a: {{b}}'). "
-                f"Rename one of them."
-            )
-        others.append(leaf.condition)
-
-
-def _exclusive(a: Condition, b: Condition) -> bool:
-    """Whether no point can hold both, because some parent would need two options at once."""
-    places = dict(b)
-    return any(parent in places and places[parent] != place for parent, place in a)
+def _size(domain: Any) -> float:
+    match domain:
+        case Repeat(n=n, each=each):
+            copies = n.grid(None) if isinstance(n, Int) else [n]
+            return sum(_size(each) ** k for k in copies)
+        case Choice(spaces=spaces):
+            return sum(_size(space or {}) for space in spaces)
+        case Mapping():
+            return math.prod(_size(inner) for inner in domain.values())
+    size: float = domain.size
+    return size
 
 
 def _settled(domain: Float | Int | Choice, value: Any) -> Any:

@@ -7,6 +7,25 @@ from typing import Any, Protocol
 
 Params = dict[str, Any]
 Metrics = Mapping[str, Any]
+Rank = tuple[float, ...]
+
+
+class Aim(Protocol):
+    """What a study is after, as a worker needs to know it; the search room's `Goal` is one.
+
+    Attributes:
+        metric: the first objective's name, under which a bare number is reported.
+        metrics: the names that every report needs.
+    """
+
+    @property
+    def metric(self) -> str: ...
+
+    @property
+    def metrics(self) -> tuple[str, ...]: ...
+
+    def rank(self, metrics: Mapping[str, float]) -> Rank | None:
+        """What to compare a report by, less being better; None where it diverged."""
 
 
 class Trainable(ABC):

@@ -6,12 +6,12 @@ so nothing but numbers passes from here on.
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 RESERVED = frozenset(
     {"done", "training_iteration", "trial_id", "config"}  # Ray Tune's
-    | {"trial", "status", "reason", "epoch", "best_epoch", "seconds"}  # columns of our tables
+    | {"trial", "status", "reason", "epoch", "best_epoch", "seconds", "on_front", "within_limits"}  # our columns
 )
 
 
@@ -19,24 +19,26 @@ class BadReportError(Exception):
     """A report that cannot be used; the message has what was seen and the mend."""
 
 
-def clean(metrics: Any, trial: str, metric: str) -> dict[str, float]:
+def clean(metrics: Any, trial: str, wanted: Sequence[str]) -> dict[str, float]:
     """A report as plain floats, which may be NaN or infinite: what that means is decided elsewhere.
 
     Args:
         metrics: what the trainable reported.
         trial: its id, for the message.
-        metric: the goal's metric, which every report needs.
+        wanted: the goal's metrics, which every report needs.
 
     Raises:
-        BadReportError: no mapping, a name that cannot be used, a value that is no number, the metric is missing.
+        BadReportError: no mapping, a name that cannot be used, a value that is no number, a metric is missing.
     """
     if not isinstance(metrics, Mapping):
+        example = ", ".join(f"{name!r}: 0.3" for name in wanted)
         raise BadReportError(
-            f"trial {trial} reported {_cut(metrics)} ({type(metrics).__name__}). Report a dict: {{{metric!r}: 0.3}}."
+            f"trial {trial} reported {_cut(metrics)} ({type(metrics).__name__}). Report a dict: {{{example}}}."
         )
     numbers = {_name(name, trial): _number(value, trial, name) for name, value in metrics.items()}
-    if metric not in numbers:
-        raise BadReportError(f"trial {trial} reported {_names(numbers)}, not {metric}. {_nearest(metric, numbers)}")
+    for metric in wanted:
+        if metric not in numbers:
+            raise BadReportError(f"trial {trial} reported {_names(numbers)}, not {metric}. {_nearest(metric, numbers)}")
     return numbers
 
 

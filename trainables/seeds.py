@@ -27,6 +27,25 @@ def sow(seed: int, epoch: int) -> None:
         _Arrival.expect(mixed)
 
 
+class Generators:
+    """The state of the generators at one moment, to be gone back to."""
+
+    def __init__(self) -> None:
+        import numpy
+
+        self._random, self._numpy = random.getstate(), numpy.random.get_state()
+        self._torch = sys.modules["torch"].get_rng_state() if "torch" in sys.modules else None
+
+    def restore(self) -> None:
+        """Puts all of them back."""
+        import numpy
+
+        random.setstate(self._random)
+        numpy.random.set_state(self._numpy)
+        if self._torch is not None:
+            sys.modules["torch"].set_rng_state(self._torch)
+
+
 class _Arrival(importlib.abc.MetaPathFinder):
     """Waits for the first import of torch, sows its generator, and is gone."""
 

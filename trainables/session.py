@@ -9,26 +9,26 @@ A *leg* is a stretch of a trial on one actor. Its terms come as a plain dict:
     after      the epoch at which the trial took over another's weights, else 0
     source     {"trial", "epoch"} to take them from, or None
     seconds    training seconds before this leg
-    best       the goal's best value before this leg, or None; best_epoch its epoch
-    bar        the best value of the whole study when the leg was proposed, or None
+    best       the rank of the trial's best report before this leg, or None; best_epoch its epoch
+    bar        the rank of the whole study's best report when the leg was proposed, or None
 
 Fast epochs are reported together, slow ones each by itself. A report that was made is never lost to what
 comes after it: a full disk costs the checkpoint, an exception ends the trial with all that it reported.
 No Ray here.
 """
 
-import math
 import time
 import traceback
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trainables import checkpoint
-from trainables.contract import Training
-from trainables.firewall import BadReportError, clean, missing
+from trainables.contract import Aim, Rank, Training
+from trainables.firewall import BadReportError, missing
 from trainables.log import Log
 from trainables.origin import own_line
+from trainables.repeated import cleaned
 from trainables.saver import Saver
 from trainables.seeds import sow
 
@@ -47,10 +47,9 @@ class Session:
     Args:
         start: makes a training from params and a seed.
         folder: the study's folder, as this host sees it.
-        metric: the goal's metric.
-        mode: `min` or `max`.
+        aim: the study's goal.
         judged: epochs at which the scheduler may act: a batch of reports ends there.
-        must_save: whether a judged epoch needs a checkpoint, for a trial to be taken up again there.
+        musts: epochs that need a checkpoint, for a trial to be taken up again there.
         last_epoch: the epoch after which a trial is over, or None.
     """
 
@@ -58,16 +57,13 @@ class Session:
         self,
         start: Start,
         folder: Path,
-        metric: str,
-        mode: str,
+        aim: Aim,
         judged: Container[int] = (),
-        must_save: bool = False,
+        musts: Container[int] = (),
         last_epoch: int | None = None,
     ):
-        self._start, self._folder, self._metric = start, folder, metric
-        self._judged, self._last_epoch = judged, last_epoch
-        self._musts: Container[int] = judged if must_save else ()
-        self._sign = 1.0 if mode == "min" else -1.0
+        self._start, self._folder, self._aim = start, folder, aim
+        self._judged, self._musts, self._last_epoch = judged, musts, last_epoch
         self._log = Log()
         self._leg: Mapping[str, Any] | None = None
         self._training: Training | None = None
@@ -81,7 +77,7 @@ class Session:
         self._leg, self._saver = leg, None
         self._epoch = 0
         self._seconds = float(leg["seconds"])
-        self._best: float | None = leg["best"]
+        self._best: Rank | None = _rank(leg["best"])
         self._best_epoch = int(leg["best_epoch"])
         self._disk_is_full = False
 
@@ -169,23 +165,23 @@ class Session:
         if outcome is None:
             self._finish(said)
             return False
-        value = self._report(outcome, spent, said)
-        if not math.isfinite(value):  # the trial is as good as over, and its weights are worth nothing
+        if not self._report(outcome, spent, said):  # the trial is as good as over, and its weights are worth nothing
             return False
         if self._training.saves:
             self._save_if_due(spent, said)
         return self._epoch not in self._judged and self._epoch != self._last_epoch
 
-    def _report(self, outcome: Any, spent: float, said: dict[str, Any]) -> float:
+    def _report(self, outcome: Any, spent: float, said: dict[str, Any]) -> bool:
+        """Takes in an epoch's metrics; the answer says whether they are sound."""
         assert self._leg is not None
-        metrics = clean(outcome, self._leg["trial"], self._metric)
+        metrics = cleaned(outcome, self._leg["trial"], self._aim.metrics)
         self._epoch += 1
         self._seconds += spent
         said["reports"].append({"epoch": self._epoch, "seconds": round(self._seconds, 6), "metrics": metrics})
-        value = metrics[self._metric]
-        if math.isfinite(value) and (self._best is None or self._sign * value < self._sign * self._best):
-            self._best, self._best_epoch = value, self._epoch
-        return value
+        rank = self._aim.rank(metrics)
+        if rank is not None and (self._best is None or rank < self._best):
+            self._best, self._best_epoch = rank, self._epoch
+        return rank is not None
 
     def _save_if_due(self, spent: float, said: dict[str, Any]) -> None:
         assert self._saver is not None
@@ -198,8 +194,8 @@ class Session:
         assert self._leg is not None
         if self._best is None or self._best_epoch != self._epoch:
             return False
-        bar = self._leg.get("bar")
-        return bar is None or self._sign * self._best < self._sign * bar
+        bar = _rank(self._leg.get("bar"))
+        return bar is None or self._best < bar
 
     def _save(self, said: dict[str, Any]) -> None:
         """Saves this epoch; training goes on without a checkpoint where the disk does not take it."""
@@ -263,7 +259,7 @@ class Session:
         assert self._leg is not None
         assert self._training is not None
         if self._epoch == 0:
-            raise missing(self._leg["trial"], self._metric)
+            raise missing(self._leg["trial"], self._aim.metric)
         if self._saver is not None and self._saver.saved_epoch < self._epoch:
             self._save(said)
         said["end"] = _end("ended", "the trainable finished")
@@ -279,6 +275,10 @@ class Session:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's `finally` blocks
             traceback.print_exc()
             self._notes.append(f"{self._leg['trial']} did not end cleanly: {_reason(error)}")
+
+
+def _rank(coded: Sequence[float] | None) -> Rank | None:
+    return None if coded is None else tuple(coded)
 
 
 def _end(status: str, reason: str, trace: str | None = None) -> dict[str, Any]:

@@ -7,17 +7,19 @@ from typing import Any
 
 from trainables import function
 from trainables.contract import ClassTraining, Params, Trainable, Training
+from trainables.repeated import RepeatedTraining
 from trainables.seeds import sow
 
 Start = Callable[[Params, int], Training]
 
 
-def starter(source: Any, metric: str) -> Start:
+def starter(source: Any, metric: str, repeats: int = 1) -> Start:
     """How trials of `source` begin: from params and a seed, alike whatever ran in this process before.
 
     Args:
         source: a function of params, a `Trainable` or a `TorchTrainable` class.
         metric: the goal's metric, under which a bare number is reported.
+        repeats: how often a point is trained, each time from another seed.
 
     Raises:
         TypeError: `source` is none of these.
@@ -28,6 +30,8 @@ def starter(source: Any, metric: str) -> Start:
         sow(seed, 0)
         return build(_own(params))
 
+    if repeats > 1:
+        return lambda params, seed: RepeatedTraining(start, params, seed, repeats)
     return start
 
 

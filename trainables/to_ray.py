@@ -11,15 +11,16 @@ from trainables.session import Session
 from trainables.start import starter
 
 
-def tune_trainable(packed: bytes, terms: Mapping[str, Any]) -> Any:
+def tune_trainable(packed: bytes, terms: Mapping[str, Any], repeats: int = 1) -> Any:
     """What `tune.Tuner` runs: one leg per Tune trial, one session per actor.
 
     Args:
         packed: the user's trainable and what turns coded params into nested ones, as `shipping.pack`
             made it from both; it is put into the object store once.
         terms: the session's arguments that are the same for all trials.
+        repeats: how often a point is trained, each time from another seed.
     """
-    return tune.with_parameters(Leg, packed=packed, terms=dict(terms))
+    return tune.with_parameters(Leg, packed=packed, terms=dict(terms), repeats=repeats)
 
 
 class Leg(tune.Trainable):
@@ -28,9 +29,9 @@ class Leg(tune.Trainable):
     Its config is one JSON text, so that Tune has nothing to flatten, resolve or copy.
     """
 
-    def setup(self, config: dict[str, Any], packed: bytes, terms: dict[str, Any]) -> None:
+    def setup(self, config: dict[str, Any], packed: bytes, terms: dict[str, Any], repeats: int) -> None:
         source, params_of = pickle.loads(packed)  # noqa: S301 - packed by our own driver
-        start = starter(source, terms["metric"])
+        start = starter(source, terms["aim"].metric, repeats)
         self._session = Session(lambda params, seed: start(params_of(params), seed), **terms)
         self._session.begin(json.loads(config["leg"]))
 

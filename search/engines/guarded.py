@@ -1,78 +1,134 @@
-"""A sampler that raises, leaves the bounds or repeats itself: random points instead, and one warning.
+"""What stands between a sampler and the study: its history, the limits, and random points where it fails.
 
-A study of days shall not end because a model could not be fitted to its trials.
+An algorithm only proposes. Here its proposals are checked: one that leaves the space, or an exception, is replaced
+by a random point with one warning, for a study of days shall not end because a model could not be fitted; one
+that was tried before or breaks a limit is asked for again, then moved, then replaced; and where no point is left
+that was not tried, the sampler is exhausted, and says so.
 """
 
-import json
+import math
+import random
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from search.engines.draws import draw
-from search.protocol import SamplerEngine
+from search.engines.history import History
+from search.engines.lattice import Lattice
+from search.protocol import Lesson, Seen
+from search.room import pulled
 from search.space import Flat, Space
 
-ATTEMPTS = 16  # at a point that was not tried; in a small space there may be none left
+ASKED_AGAIN = 8  # for a point that was not tried and keeps the limits
+DRAWN = 64  # at random, before every point of a small space is looked at
+WALK = 50_000  # points of the space that are looked at in turn, at most
+
+
+class Proposer(Protocol):
+    """An algorithm: what it proposes follows from the history, the trial's number and the attempt alone."""
+
+    def propose(self, number: int, history: History, attempt: int) -> Flat | None:
+        """A point for trial `number`, or None when there will never be another; another attempt, another point."""
 
 
 class Guarded:
-    """An engine behind which stands random search.
+    """A sampler at work.
 
     Args:
-        engine: proposes as long as its proposals are sound.
-        space: what they are checked against.
+        engine: proposes.
+        space: what its proposals are checked against.
         seed: of the random points.
         name: of the sampler, for the warning.
-        warn: is told once.
+        objectives: how many losses a trial has.
+        repeat: whether a point may be tried again.
+        warn: is told of the first proposal that had to be replaced, and of the end.
     """
 
     def __init__(
-        self, engine: SamplerEngine, space: Space, seed: int, name: str, warn: Callable[[str], None] = warnings.warn
+        self,
+        engine: Proposer,
+        space: Space,
+        seed: int,
+        name: str,
+        *,
+        objectives: int = 1,
+        repeat: bool = False,
+        warn: Callable[[str], None] = warnings.warn,
     ):
-        self.engine = engine
+        self.engine, self.history = engine, History(space, objectives)
+        self._space, self._seed, self._name, self._repeat = space, seed, name, repeat
         self._warn_once = warn
-        self._space, self._seed, self._name = space, seed, name
-        self._tried: set[str] = set()
-        self._warned = False
+        self._warned = self._ended = False
 
     def propose(self, number: int) -> Flat | None:
-        try:
-            point = self.engine.propose(number)
-            point = None if point is None else self._space.check(point)
-        except Exception as error:  # noqa: BLE001 - whatever a model may raise
-            self._warn(f"failed at trial {number} ({type(error).__name__}: {error})")
-            return self._random(number)
-        if point is None or self._key(point) not in self._tried:
-            return point
-        self._warn(f"proposed for trial {number} what had been tried before")
-        return self._random(number)
+        point: Flat | None = None
+        for attempt in range(ASKED_AGAIN):
+            try:
+                point = self.engine.propose(number, self.history, attempt)
+                if point is None:
+                    return self._end(f"{self._name} has proposed all its points")
+                point = self._space.within(point)
+            except Exception as error:  # noqa: BLE001 - whatever a model may raise
+                self._warn(f"failed at trial {number} ({type(error).__name__}: {error})")
+                return self._random(number)
+            if self._may_try(point):
+                return point
+        return self._moved(point) or self._random(number)
 
-    def adopt(self, number: int, params: Flat) -> None:
-        self._tried.add(self._key(params))
-        self._tell("adopt", number, params)
+    def adopt(self, number: int, params: Flat, given: bool = False) -> None:
+        self.history.adopt(number, params, given)
 
-    def observe(self, number: int, epoch: int, loss: float) -> None:
-        self._tell("observe", number, epoch, loss)
+    def observe(self, number: int, seen: Seen) -> None:
+        self.history.observe(number, seen)
+
+    def end(self, number: int) -> None:
+        self.history.end(number)
 
     def fail(self, number: int) -> None:
-        self._tell("fail", number)
+        self.history.fail(number)
 
-    def _tell(self, event: str, *details: object) -> None:
-        try:
-            getattr(self.engine, event)(*details)
-        except Exception as error:  # noqa: BLE001
-            self._warn(f"could not learn of trial {details[0]} ({type(error).__name__}: {error})")
+    def learn(self, lessons: Sequence[Lesson]) -> None:
+        self.history.learn(lessons)
 
-    def _random(self, number: int) -> Flat:
-        """A random point that was not tried, if one is found soon."""
-        point: Flat = {}
-        for attempt in range(1, ATTEMPTS + 1):
+    def _may_try(self, point: Flat) -> bool:
+        return self._space.allows(point) and (self._repeat or not self.history.was_tried(point))
+
+    def _moved(self, point: Flat | None) -> Flat | None:
+        """A point that breaks a limit, moved towards the best one that keeps them all."""
+        if point is None or self._space.kept is None or self._space.allows(point):
+            return None
+        evidence = self.history.evidence()
+        anchor = self._space.kept
+        if len(evidence):
+            anchor = evidence.best.params
+        moved = pulled(self._space, point, anchor)
+        return moved if self._may_try(moved) else None
+
+    def _random(self, number: int) -> Flat | None:
+        """A random point that was not tried; None where there is none left."""
+        for attempt in range(1, DRAWN + 1):
             point = draw(self._space, self._seed, number, attempt)
-            if self._key(point) not in self._tried:
-                break
-        return point
+            if self._may_try(point):
+                return point
+        if self._space.size == math.inf:
+            return point  # it keeps the limits, and in a space without end equals by chance alone
+        return self._next_untried(number)
 
-    def _key(self, point: Flat) -> str:
-        return json.dumps(self._space.encode(point))
+    def _next_untried(self, number: int) -> Flat | None:
+        """The first point that was not tried, in the order of the space, from a random place on."""
+        grid = Lattice(self._space, None)
+        first = random.Random(f"{self._seed}/{number}").randrange(grid.size)
+        for k in range(min(grid.size, WALK)):
+            point = grid.point((first + k) % grid.size)
+            if self.history.is_new(point):
+                return point
+        kept = f" that keep {', '.join(map(str, self._space.limits))}" if self._space.limits else ""
+        return self._end(f"every point of the space{kept} was tried, {len(self.history)} in all")
+
+    def _end(self, what: str) -> None:
+        if not self._ended:
+            self._ended = True
+            self._warn_once(f"{what}: no more trials are proposed.")
 
     def _warn(self, what: str) -> None:
         if not self._warned:

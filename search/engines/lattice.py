@@ -9,37 +9,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.domains import Choice
+from search.domains import Choice, Int
+from search.repeat import Repeat
 from search.space import Flat, Space
 
 
 class Lattice:
-    """`Grid(points)` at work: its points in order, none because a user's own point came before."""
+    """All points of a grid, each under its index.
+
+    Args:
+        space: whose points they are.
+        points: values per continuous parameter.
+
+    Attributes:
+        size: how many points there are, limits aside.
+    """
 
     def __init__(self, space: Space, points: int | None):
-        self._space = space
         self._grid = _group(space, "", points)
-        self._foreign = 0  # trials that were given points from elsewhere
         self.size = self._grid.size
 
-    def propose(self, number: int) -> Flat | None:
-        return self._point(number)
-
-    def adopt(self, number: int, params: Flat) -> None:
-        own = self._point(number)
-        if own is None or self._space.encode(own) != self._space.encode(params):
-            self._foreign += 1
-
-    def observe(self, number: int, epoch: int, loss: float) -> None:
-        """Nothing to learn."""
-
-    def fail(self, number: int) -> None:
-        """Nothing to learn."""
-
-    def _point(self, number: int) -> Flat | None:
-        index = number - 1 - self._foreign
+    def point(self, index: int) -> Flat:
+        """The point at `index`, counted from 0."""
         if not 0 <= index < self.size:
-            return None
+            raise IndexError(f"there is no point {index} among {self.size}. Count from 0.")
         flat: Flat = {}
         self._grid.place(index, flat)
         return flat
@@ -94,8 +87,15 @@ def _group(params: Mapping[str, Any], prefix: str, points: int | None) -> _Produ
 
 def _part(domain: Any, path: str, points: int | None) -> "_Values | _Product":
     match domain:
-        case Space():
+        case Mapping():
             return _group(domain, f"{path}.", points)
+        case Repeat(n=n, each=each):
+            most = tuple(_part(each, f"{path}.{copy}", points) for copy in range(domain.most))
+            if not isinstance(n, Int):
+                return _Product(most, math.prod(part.size for part in most))
+            numbers = n.grid(points)
+            inner = tuple(_Product(most[:k], math.prod(part.size for part in most[:k])) for k in numbers)
+            return _Values(path, numbers, inner, sum(product.size for product in inner))
         case Choice(options=options, spaces=spaces) if any(spaces):
             inner = tuple(_group(space or {}, f"{path}.", points) for space in spaces)
             return _Values(path, options, inner, sum(product.size for product in inner))

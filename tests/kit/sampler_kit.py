@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from search import Float, Int, Sampler, Space, Strategy
-from search.protocol import SamplerEngine
+from search.protocol import FINISHED, SamplerEngine, Seen
 from search.to_ray import engines
 from tests.kit.spaces import SPACES
 
@@ -74,11 +74,11 @@ class SamplerKit:
         if number % 5 == 0:
             engine.fail(number)
         elif number % 7 == 0:
-            engine.observe(number, 1, math.nan)
+            engine.observe(number, Seen(1, (math.nan,)))
             engine.fail(number)
         else:
-            engine.observe(number, 1, toy_loss(space, point) + 1)
-            engine.observe(number, 9, toy_loss(space, point))
+            engine.observe(number, Seen(1, (toy_loss(space, point) + 1,)))
+            engine.observe(number, Seen(FINISHED, (toy_loss(space, point),)))
 
     def test_every_proposal_lies_in_the_space_and_holds_just_what_is_active(self, space):
         points = self.study(self.engine(space), space)
@@ -131,7 +131,7 @@ class SamplerKit:
             point = pending[number - 21]
             if point is not None:
                 engine.adopt(number, point)
-                engine.observe(number, 9, toy_loss(space, point))
+                engine.observe(number, Seen(FINISHED, (toy_loss(space, point),)))
         following = engine.propose(53)
         assert following is None or space.check(following) == following
 
@@ -162,7 +162,7 @@ class SamplerKit:
 
         for number, point in enumerate(own, start=1):
             engine.adopt(number, point)
-            engine.observe(number, 9, toy_loss(space, point))
+            engine.observe(number, Seen(FINISHED, (toy_loss(space, point),)))
 
         for point in self.study(engine, space, first=4):
             assert space.check(point) == point
@@ -176,7 +176,7 @@ class SamplerKit:
                 break
             assert space.check(point) == point
             engine.adopt(number, point)
-            engine.observe(number, 9, [0.0, 1e300, -1e300, 5e-324][number % 4])
+            engine.observe(number, Seen(FINISHED, ([0.0, 1e300, -1e300, 5e-324][number % 4],)))
 
     def test_the_global_random_generators_are_left_alone(self, space):
         random.seed(1)

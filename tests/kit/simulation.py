@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.conductor import Conductor, Report, Terms
 from search import Goal, Space, Strategy, strategy_of
 from search.protocol import Go
-from search.schedulers import judged_epochs, last_epoch
+from search.schedulers import compared_epochs, judged_epochs, last_epoch
 from search.to_ray import engines
 
 Curve = Callable[[dict[str, Any], int], dict[str, float]]
@@ -35,28 +35,30 @@ class World:
         self,
         space: Space,
         strategy: Any,
-        goal: str = "min loss",
+        goal: Any = "min loss",
         trials: int | None = 20,
         seed: int = 0,
         events: list[dict[str, Any]] | None = None,
         **terms: Any,
     ):
         pair: Strategy = strategy_of(strategy)
-        self.now = 0.0
+        aim = Goal.parse(goal)
+        self.now, self.notes = 0.0, []
         self.book = Book(lambda: self.now, events)
         self.terms = Terms(
             space=space,
-            goal=Goal.parse(goal),
+            goal=aim,
             seed=seed,
             trials=trials,
             last_epoch=last_epoch(pair.scheduler),
-            judged=judged_epochs(pair.scheduler),
+            judged=judged_epochs(pair.scheduler, at_cost=aim.per is not None),
+            compared=compared_epochs(pair.scheduler),
             replaces=pair.scheduler.mutates,
             **terms,
         )
-        sampler, scheduler = engines(pair, space, seed=seed, trials=trials)
+        sampler, scheduler = engines(pair, space, seed=seed, goal=aim, trials=trials, warn=self.notes.append)
         self.conductor = Conductor(self.terms, sampler, scheduler, self.book.append, lambda: self.now)
-        self.conductor.begin_study(list(self.book.events), goal=goal)
+        self.conductor.begin_study(list(self.book.events), goal=str(aim))
 
     def run(self, curve: Curve, workers: int = 1, until: int | None = None, seconds: float = 1.0) -> None:
         """Runs until the conductor has nothing left, or until the ledger has `until` events.

@@ -1,0 +1,170 @@
+"""Ray Tune's `param_space`, read by the names of its classes: Ray is not loaded to read a space.
+
+`tune.grid_search([...])` becomes a choice, which `Grid()` walks whole and other samplers draw from. Constants are
+kept as `fixed`. A dict inside `tune.choice` may hold domains, as Tune itself resolves them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search.dialects.branches import branch_names, branches, repeated
+from search.domains import Choice, Float, Int, fixed, normal
+from search.repeat import Repeat
+from search.space import Space
+
+
+def from_tune(space: Any) -> Space:
+    """A `param_space` in our words.
+
+    Raises:
+        ValueError: `sample_from`, whose function cannot be searched; a domain without bounds.
+    """
+    if not isinstance(space, Mapping) or _is_grid(space):
+        raise ValueError(f"the space is {space!r}. Give names and domains: {{'lr': tune.loguniform(1e-5, 1e-1)}}.")
+    return Space({name: _read(str(name), value) for name, value in space.items()})
+
+
+def _read(name: str, value: Any) -> Any:
+    match type(value).__name__:
+        case "Float":
+            return _float(name, value)
+        case "Integer" if type(value).__module__.startswith("ray.tune"):
+            return _int(value)
+        case "Categorical" if type(value).__module__.startswith("ray.tune"):
+            return _choice(name, list(value.categories))
+        case "Function" if type(value).__module__.startswith("ray.tune"):
+            raise ValueError(
+                f"{name} is tune.sample_from(...), a function that only draws and cannot be searched. "
+                f"Give its range, or make it a condition: {name}=choice(a={{...}}, b={{...}}); relations are limits."
+            )
+    if isinstance(value, Float | Int | Choice | Repeat | Space):
+        return value
+    if isinstance(value, Mapping):
+        return _choice(name, list(value["grid_search"])) if _is_grid(value) else from_tune(value)
+    if isinstance(value, list | tuple) and any(_holds_domain(item) for item in value):
+        items = {str(place): _read(f"{name}.{place}", item) for place, item in enumerate(value)}
+        return Space(items, listed=True)
+    return fixed(value)
+
+
+def _float(name: str, value: Any) -> Float:
+    sampler, step = _unwrapped(value)
+    if type(sampler).__name__ == "_Normal":
+        return normal(sampler.mean, sampler.sd, step=step)
+    if not math.isfinite(value.lower) or not math.isfinite(value.upper):
+        raise ValueError(f"{name} has no bounds. Give them: {name}=tune.uniform(0, 1).")
+    low, high, log = value.lower, value.upper, type(sampler).__name__ == "_LogUniform"
+    if step is None:
+        return Float(low, high, log=log)
+    return Float(_inward(low, step, up=True), _inward(high, step, up=False), log=log, step=step)
+
+
+def _int(value: Any) -> Int | Choice:
+    sampler, step = _unwrapped(value)
+    log = type(sampler).__name__ == "_LogUniform"
+    step = 1 if step is None else int(step)
+    low = -(-value.lower // step) * step
+    high = value.upper - 1 if step == 1 else value.upper // step * step
+    return fixed(int(low)) if low == high else Int(int(low), int(high), log=log, step=step)
+
+
+def _unwrapped(value: Any) -> tuple[Any, float | None]:
+    """A domain's sampler, and the step where it is quantised."""
+    sampler = value.sampler
+    return (sampler.get_sampler(), sampler.q) if type(sampler).__name__ == "Quantized" else (sampler, None)
+
+
+def _inward(bound: float, step: float, up: bool) -> float:
+    """The multiple of a step next to a bound, inside of it."""
+    scaled = bound / step
+    nearest = round(scaled)
+    if not math.isclose(scaled, nearest):
+        nearest = math.ceil(scaled) if up else math.floor(scaled)
+    return float(f"{nearest * step:.12g}")
+
+
+def _choice(name: str, options: Sequence[Any]) -> Choice | Repeat:
+    if not any(map(_holds_domain, options)):
+        return Choice(tuple(options))
+    if all(isinstance(option, list | tuple) for option in options):
+        found = repeated(options, lambda item: _read(name, item), lambda a, b: a is b)
+        if found is not None:
+            return found
+    spaces = [_branch_space(name, option) if _holds_domain(option) else None for option in options]
+    return branches(options, branch_names(options), spaces)
+
+
+def _branch_space(name: str, option: Any) -> Space:
+    found = _read(name, option)
+    return found if isinstance(found, Space) else Space({"value": found})
+
+
+def _is_grid(value: Mapping[Any, Any]) -> bool:
+    return set(value) == {"grid_search"} and isinstance(value["grid_search"], list | tuple)
+
+
+def _holds_domain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return _is_grid(value) or any(map(_holds_domain, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_domain, value))
+    return type(value).__module__.startswith("ray.tune") or isinstance(value, Float | Int | Choice | Repeat)
+
+
+def to_tune(space: Space) -> dict[str, Any]:
+    """The space as a `param_space`; what Tune has no word for comes as a choice.
+
+    Raises:
+        ValueError: limits or beliefs, which Tune does not know.
+    """
+    if space.limits or space.prior:
+        raise ValueError("Ray Tune knows neither limits nor beliefs. Leave them out: to_tune(Space(dict(space))).")
+    return {name: _written(domain) for name, domain in space.items()}
+
+
+def _written(domain: Any) -> Any:
+    from ray import tune
+
+    match domain:
+        case Space():
+            inner = {name: _written(value) for name, value in domain.items()}
+            return list(inner.values()) if domain.listed else inner
+        case Repeat(n=n, each=each):
+            copies = [_written(each) for _ in range(domain.most)]
+            return tune.choice([copies[:k] for k in n.grid(None)]) if isinstance(n, Int) else copies
+        case Choice(options=(option,), spaces=(None,)):
+            return option
+        case Choice(options=options, spaces=spaces, bare=bare):
+            return tune.choice([
+                option if space is None else _branch(option, space, bare)
+                for option, space in zip(options, spaces, strict=True)
+            ])  # fmt: skip
+        case Float(bell=bell, step=step) if bell is not None and not bell.log:
+            return tune.randn(bell.mean, bell.sd) if step is None else tune.qrandn(bell.mean, bell.sd, step)
+        case Float(bell=bell) if bell is not None:
+            raise ValueError(f"Ray Tune has no {domain}. Use loguniform({domain.low:g}, {domain.high:g}).")
+    return _number(domain)
+
+
+def _branch(option: str, space: Any, bare: bool) -> Any:
+    inner = _written(space) if space else {}
+    return inner if bare else {option: inner}
+
+
+def _number(domain: Float | Int) -> Any:
+    from ray import tune
+
+    low, high, step = domain.low, domain.high, domain.step
+    if isinstance(domain, Int):
+        if step == 1:
+            return (tune.lograndint if domain.log else tune.randint)(low, high + 1)
+        if low % step == 0:
+            return (tune.qlograndint if domain.log else tune.qrandint)(low, domain.clip(high), step)
+        return tune.choice(list(domain.grid(None)))
+    if step is None:
+        return (tune.loguniform if domain.log else tune.uniform)(low, high)
+    top = domain.clip(high)
+    if math.isclose(low / step, round(low / step)) and math.isclose(top / step, round(top / step)):
+        return (tune.qloguniform if domain.log else tune.quniform)(low, top, step)
+    return tune.choice(list(domain.grid(None)))

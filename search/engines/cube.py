@@ -1,0 +1,73 @@
+"""A space as the unit cube: one coordinate per leaf, whatever its type, and NaN where a leaf is not active."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from search.domains import Choice
+from search.space import Flat, Space
+
+MOST_CELLS = 1_024  # a domain with more values counts as continuous
+
+
+class Cube:
+    """The coordinates of a space, for algorithms that compute with them.
+
+    Args:
+        space: whose leaves are the coordinates, in their order.
+
+    Attributes:
+        size: D, how many there are.
+        options: `[D]` how many options a choice without an order has; 0 for anything else.
+        edges: per coordinate, where the cells of its values end, from 0 to 1; None where it is continuous.
+    """
+
+    def __init__(self, space: Space):
+        self.space, self.size = space, len(space.leaves)
+        self.options = np.array([_options(leaf.domain) for leaf in space.leaves])
+        self.edges = [_edges(leaf.domain) for leaf in space.leaves]
+        self._parents = [(i, parent, frozenset(places)) for i, (parent, places) in space.parents.items()]
+
+    @property
+    def searched(self) -> np.ndarray:
+        """`[D]` whether there is more than one value."""
+        return np.array([leaf.domain.size > 1 for leaf in self.space.leaves])
+
+    def point(self, units: Sequence[float] | np.ndarray) -> Flat:
+        """The flat point at `[D]` coordinates; those of leaves that are not active there do not matter."""
+        return self.space.at([0.5 if u != u else min(max(float(u), 0.0), _BELOW_ONE) for u in units])
+
+    def units(self, params: Flat) -> np.ndarray:
+        """`[D]` the coordinates of a flat point: the middles of its values' cells, NaN where a leaf is not active."""
+        units = np.full(self.size, np.nan)
+        for place, leaf in self.space.walk(params):
+            units[place] = leaf.domain.unit(params[leaf.name])
+        return units
+
+    def masked(self, units: np.ndarray) -> np.ndarray:
+        """`[N, D]` a copy with NaN where the chosen parents make a leaf inactive."""
+        units = units.copy()
+        for i, parent, places in self._parents:  # parents come before their children
+            leaf = self.space.leaves[parent]
+            for row in range(len(units)):
+                above = units[row, parent]
+                if above != above or leaf.place(leaf.domain.at(min(above, _BELOW_ONE))) not in places:
+                    units[row, i] = np.nan
+        return units
+
+
+_BELOW_ONE = float(np.nextafter(1.0, 0.0))
+
+
+def _options(domain: object) -> int:
+    return domain.size if isinstance(domain, Choice) and not domain.ordered else 0
+
+
+def _edges(domain: object) -> np.ndarray | None:
+    if isinstance(domain, Choice):
+        return np.linspace(0, 1, domain.size + 1)
+    size = domain.size  # type: ignore[attr-defined]
+    if size > MOST_CELLS:
+        return None
+    ends = [domain.cell(value)[1] for value in domain.grid(None)]  # type: ignore[attr-defined]
+    return np.array([0.0, *ends[:-1], 1.0])
