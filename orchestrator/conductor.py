@@ -7,16 +7,15 @@ same lane and token get the same answer, and an epoch that is known already is n
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from orchestrator.budget import span
 from orchestrator.health import diagnosis
 from orchestrator.ledger import Event
 from orchestrator.record import BAD, Record, TrialRecord
+from orchestrator.terms import Report, Terms, trial_seed
 from orchestrator.told import read, score, seen, unsound, written
-from search import Goal, Space
 from search.goal import beyond
 from search.protocol import (
     FINISHED,
@@ -30,53 +29,9 @@ from search.protocol import (
     Score,
     Stop,
 )
-from search.space import Flat
 from trainables.secrets import redact
 
 Write = Callable[..., Event]
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the conductor needs to know of a study.
-
-    Attributes:
-        space: what is searched.
-        goal: what is better.
-        seed: of the study; trials' own seeds follow from it and their numbers.
-        trials: how many to propose; None where time or the sampler ends the study.
-        seconds: of the study, over all its drivers; None for no limit.
-        last_epoch: after which a trial is over; None where the trainable ends by itself.
-        judged: epochs at which the scheduler is asked.
-        compared: epochs at which the sampler is told of a trial, so that it compares trials of one length.
-        replaces: whether the scheduler gives a diverged trial another's weights when it judges it.
-        retries: how often a trial may lose its process.
-        start: flat points to try first.
-        lessons: trials of earlier studies.
-    """
-
-    space: Space
-    goal: Goal
-    seed: int = 0
-    trials: int | None = None
-    seconds: float | None = None
-    last_epoch: int | None = None
-    judged: Sequence[int] = ()
-    compared: Sequence[int] = ()
-    replaces: bool = False
-    retries: int = 2
-    start: tuple[Flat, ...] = ()
-    lessons: tuple[Lesson, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One epoch of one trial."""
-
-    trial: str
-    epoch: int
-    metrics: dict[str, float]
-    seconds: float = 0.0
 
 
 Leg = dict[str, Any]
@@ -273,7 +228,7 @@ class Conductor:
             return None
         trial = f"t{number:05d}"
         coded = self.terms.space.encode(params)
-        seed, goal = _seed(self.terms.seed, number), str(self.terms.goal)
+        seed, goal = trial_seed(self.terms.seed, number), str(self.terms.goal)
         fields = {"number": number, "params": coded, "seed": seed, "goal": goal}
         self._emit("trial_proposed", trial=trial, **fields, **({"given": True} if given else {}))
         return trial
@@ -393,11 +348,3 @@ class Conductor:
             self._sampler.observe(trial.number, seen(self.terms.goal, trial, FINISHED))
         else:
             self._sampler.end(trial.number)
-
-
-def _seed(study: int, number: int) -> int:
-    """A trial's own seed, of 31 bits: it depends on nothing but the study's seed and the trial's number."""
-    mixed = (study * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9) % 2**64  # SplitMix64, Steele et al. 2014
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) % 2**64
-    return (mixed ^ (mixed >> 31)) % 2**31

@@ -15,7 +15,7 @@ from typing import Any
 
 from cluster import Machine
 from orchestrator import ledger, saved
-from orchestrator.conductor import Conductor, Terms
+from orchestrator.conductor import Conductor
 from orchestrator.floors import check_workers, worker_folders
 from orchestrator.folder import DriverError, Lease, StorageError, new_folder, probe
 from orchestrator.lanes import Lanes
@@ -25,6 +25,7 @@ from orchestrator.plan import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.results import Results
 from orchestrator.study import Study
+from orchestrator.terms import Terms
 from search import Space
 from search.notation import STRATEGIES, parse
 from search.protocol import Lesson

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from orchestrator.conductor import Conductor, Report
+from orchestrator.conductor import Conductor
+from orchestrator.terms import Report
 from search.protocol import Go
 
 GRACE_S = 30.0  # for running epochs to end after an interruption, more where epochs are longer

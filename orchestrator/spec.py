@@ -85,7 +85,8 @@ def _domain(value: Any) -> Any:
         case str():
             read = parse(value, DOMAINS)
             if isinstance(read, str | int | float | bool | None):
-                return listed(read) if isinstance(read, list | tuple) else read
+                raise ValueError(_no_domain(value))
+            return listed(read) if isinstance(read, list | tuple) else read
         case list():
             return listed(value)
         case Mapping():

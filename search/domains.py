@@ -343,7 +343,7 @@ def _bell(name: str, mean: float, sd: float, step: float | None, log: bool) -> F
     if not is_number(step) or not 0 < step <= high - low:
         raise ValueError(f"{name}({mean}, {sd}, step={step!r}) has no such step. Set one up to {high - low:g}.")
     ends = [float(round(end / step) * Decimal(repr(step))) for end in (low, high)]  # as others quantise
-    return Float(*ends, step=step, bell=bell)
+    return Float(ends[0], ends[1], step=step, bell=bell)
 
 
 def _settle(domain: Float | Int, **fields: Any) -> None:

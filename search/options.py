@@ -142,7 +142,7 @@ def warn_of_one(option: Any) -> None:
     warnings.warn(
         f"a choice of {option!r} alone leaves nothing to choose. Add an option, or say that it is meant: "
         f"fixed({option!r}).",
-        stacklevel=4,
+        stacklevel=3,
     )
 
 

@@ -14,7 +14,7 @@ def fronts(losses: np.ndarray) -> np.ndarray:
     >>> fronts(np.array([[1, 2], [2, 1], [2, 2], [3, 3]])).tolist()
     [0, 0, 1, 2]
     """
-    nowhere_worse = (losses[:, None, :] <= losses[None, :, :]).all(axis=2)
+    nowhere_worse = np.all(losses[:, None, :] <= losses[None, :, :], axis=2)
     dominates = nowhere_worse & ~nowhere_worse.T  # [i, j]: i dominates j
     left, found = np.ones(len(losses), dtype=bool), np.zeros(len(losses), dtype=int)
     front = 0
@@ -41,8 +41,8 @@ def crowding(losses: np.ndarray) -> np.ndarray:
     return distances
 
 
-def ranking(losses: np.ndarray, excess: np.ndarray) -> np.ndarray:
-    """`[N]` places of the points from best to worst.
+def standing(losses: np.ndarray, excess: np.ndarray) -> np.ndarray:
+    """`[N, 3]` what points are compared by, column after column, less being better; equal points have equal rows.
 
     Those that keep all limits come first, by front, and within a front the least crowded before the others; then
     those that break some, by how much (Deb et al. 2002, section VI). With one objective this is its order.
@@ -52,15 +52,23 @@ def ranking(losses: np.ndarray, excess: np.ndarray) -> np.ndarray:
         excess: `[N]` by how much limits are broken.
     """
     kept = excess <= 0
-    level, apart = np.zeros(len(losses)), np.zeros(len(losses))
+    rows = np.zeros((len(losses), 3))
+    rows[:, 0] = np.maximum(excess, 0.0)
     if losses.shape[1] == 1:
-        level[kept] = losses[kept, 0]
+        rows[kept, 1] = losses[kept, 0]
     elif kept.any():
-        level[kept] = fronts(losses[kept])
-        for front in np.unique(level[kept]):
-            members = kept & (level == front)
-            apart[members] = crowding(losses[members])
-    places: np.ndarray = np.lexsort((-apart, level, np.maximum(excess, 0.0)))
+        points, place = np.unique(losses[kept], axis=0, return_inverse=True)
+        levels, apart = fronts(points), np.zeros(len(points))
+        for level in np.unique(levels):
+            apart[levels == level] = crowding(points[levels == level])
+        rows[kept, 1], rows[kept, 2] = levels[place.ravel()], -apart[place.ravel()]
+    return rows
+
+
+def ranking(losses: np.ndarray, excess: np.ndarray) -> np.ndarray:
+    """`[N]` places of the points from best to worst, by `standing`; the earlier of two equals comes first."""
+    rows = standing(losses, excess)
+    places: np.ndarray = np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))
     return places
 
 

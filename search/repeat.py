@@ -55,7 +55,7 @@ def repeat(n: Int | int, each: Any) -> Repeat:
     """
     if not is_whole(n, 1) and not isinstance(n, Int):
         raise ValueError(
-            f"repeat(n={n if isinstance(n, float | str) else str(n)!r}) is no number of copies. "
+            f"repeat(n={n!r}) is no number of copies. "
             f"Give one, repeat(3, ...), or search it: repeat(integer(1, 4), ...)."
         )
     found = Repeat(n, each)

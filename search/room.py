@@ -36,12 +36,14 @@ def first_kept(space: "Space") -> Flat:
 
 def pulled(space: "Space", point: Mapping[str, Any], anchor: Mapping[str, Any]) -> Flat:
     """The point nearest to `point`, on the way from an `anchor` that keeps the limits, that keeps them too."""
-    near, share = dict(anchor), 1.0
+    near, low, high = dict(anchor), 0.0, 1.0
     for _ in range(HALVINGS):
-        share /= 2
-        step = _between(space, near, point, share)
+        middle = (low + high) / 2
+        step = _between(space, anchor, point, middle)
         if space.allows(step):
-            near = step
+            near, low = step, middle
+        else:
+            high = middle
     return near
 
 

@@ -98,7 +98,7 @@ class TPE(Sampler):
     models: ClassVar[bool] = True
     startup: int = 10
     gamma: float | None = None
-    candidates: int = 48
+    candidates: int = 24
     engine: str = "a440"
     random: float = 0.0
 

@@ -1,7 +1,7 @@
 """What every trainable can do, and how a user's own class says it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -63,8 +63,8 @@ class Training(Protocol):
 
     saves: bool
 
-    def step(self) -> Metrics | None:
-        """One epoch's metrics, or None at the end."""
+    def step(self) -> Metrics | Sequence[Metrics] | None:
+        """One epoch's metrics (of several runs, those of each), or None at the end."""
 
     def save(self, folder: Path) -> None:
         """Writes a checkpoint into an empty folder."""

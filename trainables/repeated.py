@@ -34,7 +34,7 @@ class RepeatedTraining:
     def __init__(self, start: Callable[[Params, int], Training], params: Params, seed: int, repeats: int):
         self._runs: list[Training] = []
         self._generators: list[Generators] = []
-        self._last: list[Metrics | None] = [None] * repeats
+        self._last: list[Any] = [None] * repeats
         for run in range(repeats):
             self._runs.append(start(params, _own_seed(seed, run)))
             self._generators.append(Generators())

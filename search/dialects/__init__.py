@@ -38,7 +38,7 @@ def read_space(space: Any) -> Space:
 
 def to_tune(space: Space) -> dict[str, Any]:
     """The space as Ray Tune's `param_space`."""
-    from search.dialects.tune import to_tune as write
+    from search.to_ray.param_space import to_tune as write
 
     return write(space)
 

@@ -134,7 +134,7 @@ def _number(node: Any) -> Any:
     """One of HyperOpt's distributions."""
     arguments = [_value(argument) for argument in node.pos_args]
     given = {name: _value(value) for name, value in node.named_args}
-    step = given.get("q", arguments[2] if len(arguments) > 2 else None)
+    step: Any = given.get("q", arguments[2] if len(arguments) > 2 else None)
     a, b = (*arguments, None)[:2]
     match node.name:
         case "uniform":
@@ -247,7 +247,8 @@ def to_hyperopt(space: Space) -> dict[str, Any]:
         raise ValueError("HyperOpt knows no limits. Leave them out: to_hyperopt(Space(dict(space))).")
     if space.prior:
         raise ValueError("HyperOpt knows no beliefs. Leave them out: to_hyperopt(Space(dict(space))).")
-    return _Writer().group(space, "", ())
+    written: dict[str, Any] = _Writer().group(space, "", ())
+    return written
 
 
 class _Writer:

@@ -56,9 +56,9 @@ class Covariance:
         sizes = [0 if edges is None else len(edges) - 1 for edges in self._cube.edges]
         is_choice = (self._cube.options > 1) | (np.array(sizes) == 2)
         searched = self._cube.searched
-        self._choices = np.flatnonzero(is_choice & searched)
-        self._steps = np.flatnonzero(~is_choice & searched & (np.array(sizes) > 2))
-        self._smooth = np.flatnonzero(searched & (np.array(sizes) == 0))
+        self._choices: list[int] = np.flatnonzero(is_choice & searched).tolist()
+        self._steps: list[int] = np.flatnonzero(~is_choice & searched & (np.array(sizes) > 2)).tolist()
+        self._smooth: list[int] = np.flatnonzero(searched & (np.array(sizes) == 0)).tolist()
         self._optimizer: Any = None
         self._run = 0
         self._pool: list[Drawn] = []
@@ -87,7 +87,7 @@ class Covariance:
             self._pool = [drawn for drawn in self._pool if drawn.past.number not in numbers]
             places = {past.number: place for place, past in enumerate(history.order([d.past for d in batch]))}
             self._optimizer.tell([(drawn.solution, float(places[drawn.past.number])) for drawn in batch])
-            if self._optimizer.should_stop():
+            if len(self._smooth) + len(self._steps) and self._optimizer.should_stop():
                 self._run += 1
                 self._pool = []
                 self._optimizer = self._made(None, self._settings.sigma, 2 * self._optimizer.population_size)
@@ -122,7 +122,7 @@ class Covariance:
         prior = self._space.prior
         middle = np.array([prior.draw(place, 0.5) for place in range(self._cube.size)])
         center = middle if best is None else np.where(np.isnan(best), middle, best)
-        numeric = np.concatenate([self._smooth, self._steps])
+        numeric = [*self._smooth, *self._steps]
         gaussian = {} if not len(numeric) else {
             "mean": np.clip(center[numeric], 0.01, 0.99),
             "sigma": sigma,

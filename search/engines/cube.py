@@ -33,9 +33,19 @@ class Cube:
         """`[D]` whether there is more than one value."""
         return np.array([leaf.domain.size > 1 for leaf in self.space.leaves])
 
-    def point(self, units: Sequence[float] | np.ndarray) -> Flat:
-        """The flat point at `[D]` coordinates; those of leaves that are not active there do not matter."""
-        return self.space.at([0.5 if u != u else min(max(float(u), 0.0), _BELOW_ONE) for u in units])
+    def point(self, units: Sequence[float] | np.ndarray, *relatives: Flat) -> Flat:
+        """The flat point at `[D]` coordinates; those of leaves that are not active there do not matter.
+
+        Args:
+            units: the coordinates.
+            relatives: points from which some were taken: their values come back as they are, to the last digit.
+        """
+        point = self.space.at([0.5 if u != u else min(max(float(u), 0.0), _BELOW_ONE) for u in units])
+        for relative in relatives:
+            for place, leaf in self.space.walk(relative):
+                if leaf.name in point and units[place] == leaf.domain.unit(relative[leaf.name]):
+                    point[leaf.name] = relative[leaf.name]
+        return point
 
     def units(self, params: Flat) -> np.ndarray:
         """`[D]` the coordinates of a flat point: the middles of its values' cells, NaN where a leaf is not active."""

@@ -38,11 +38,12 @@ class Ageing:
         standing = np.empty(len(evidence), dtype=int)
         standing[evidence.order()] = np.arange(len(evidence))
         newest = np.argsort([past.number for past in evidence.pasts])[-self._settings.population :]
-        child = evidence.units[self._winner(newest, standing, rng)]
+        parents = [self._winner(newest, standing, rng)]
+        child = evidence.units[parents[0]]
         if rng.random() < self._settings.crossover:
-            other = evidence.units[self._winner(newest, standing, rng)]
-            child = self._genetics.crossed(child, other, rng)
-        return self._cube.point(self._genetics.mutated(child, rng))
+            parents.append(self._winner(newest, standing, rng))
+            child = self._genetics.crossed(child, evidence.units[parents[1]], rng)
+        return self._cube.point(self._genetics.mutated(child, rng), *(evidence.pasts[k].params for k in parents))
 
     def _winner(self, alive: np.ndarray, standing: np.ndarray, rng: np.random.Generator) -> int:
         """The best of a tournament among those alive."""

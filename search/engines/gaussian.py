@@ -21,6 +21,7 @@ from search.space import Flat, Space
 
 MOST = 400  # trials in the model: a fit of so many takes about a second
 BELIEF = 10.0  # piBO's beta
+KNOTS = 64  # of a belief over a number
 
 
 class Gaussian:
@@ -53,7 +54,7 @@ class Gaussian:
     def _sampler(self, seed: int, known: int) -> Any:
         import optuna
 
-        class Guided(optuna.samplers.GPSampler):  # type: ignore[misc]
+        class Guided(optuna.samplers.GPSampler):
             """Its acquisition, weighted by what is believed."""
 
             def _optimize_acqf(self, acqf: Any, best: Any) -> Any:
@@ -72,14 +73,14 @@ class Gaussian:
         """Turns an acquisition function into one that is weighted by the beliefs."""
         from optuna._gp.acqf import BaseAcquisitionFunc
 
-        searched = np.flatnonzero(self._cube.searched)
+        searched: list[int] = np.flatnonzero(self._cube.searched).tolist()
         tables = [
             (column, self._table(place), bool(self._cube.options[place]))
             for column, place in enumerate(searched)
             if self._space.prior.density(place) is not None
         ]
 
-        class Believed(BaseAcquisitionFunc):  # type: ignore[misc]
+        class Believed(BaseAcquisitionFunc):
             """log a(x) + beta / n log pi(x)."""
 
             def __init__(self, plain: Any):
@@ -98,16 +99,21 @@ class Gaussian:
         """`[K]` log densities at the middles of K equal cells: of options, or of the unit interval."""
         density = self._space.prior.density(place)
         assert density is not None
-        cells = int(self._cube.options[place]) or 512
+        cells = int(self._cube.options[place]) or KNOTS
         return np.array([density.log((k + 0.5) / cells) for k in range(cells)])
 
 
 def _looked_up(x: Any, table: np.ndarray, is_choice: bool) -> Any:
-    """A table at a tensor of places: of options as they are, of shares between two cells in a line, for gradients."""
-    heights = x.new_tensor(table)
+    """A table at a tensor of places: of options as they are, of shares smoothly, for a search along gradients.
+
+    Between knots it is Catmull & Rom's cubic, 1974.
+    """
+    heights, last = x.new_tensor(table), len(table) - 1
     if is_choice:
-        return heights[x.detach().long().clamp(0, len(table) - 1)]
-    place = (x * len(table) - 0.5).clamp(0, len(table) - 1)
-    left = place.detach().floor().long().clamp(0, max(len(table) - 2, 0))
-    share = place - left
-    return heights[left] * (1 - share) + heights[(left + 1).clamp(max=len(table) - 1)] * share
+        return heights[x.detach().long().clamp(0, last)]
+    place = (x * len(table) - 0.5).clamp(0, last)
+    left = place.detach().floor().long().clamp(0, max(last - 1, 0))
+    t = place - left
+    before, here, there, after = (heights[(left + k).clamp(0, last)] for k in (-1, 0, 1, 2))
+    slope, bend = there - before, 2 * before - 5 * here + 4 * there - after
+    return here + 0.5 * t * (slope + t * (bend + t * (3 * (here - there) + after - before)))

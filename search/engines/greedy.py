@@ -38,7 +38,7 @@ class Coordinate:
         units = history.units(best)
         since = [past for past in history.pasts.values() if past.number > best.number]
         if not since and attempt == 0 and (before := self._former_best(evidence, best.number)) is not None:
-            return self._cube.point(self._pattern(units, before))
+            return self._cube.point(self._pattern(units, before), best.params)
         sites = np.flatnonzero(self._cube.searched & ~np.isnan(units))
         if not len(sites):
             return self._cube.point(self._genetics.fresh(rng))
@@ -50,7 +50,7 @@ class Coordinate:
         radius = max(self._settings.radius * 0.5 ** (sweep - attempt / 4), 1e-6)
         child = np.where(np.isnan(units), self._genetics.fresh(rng), units)
         child[site] = self._genetics.changed(int(site), units[site], sign * radius * rng.uniform(0.5, 1), rng)
-        return self._cube.point(child)
+        return self._cube.point(child, best.params)
 
     @staticmethod
     def _former_best(evidence: Evidence, number: int) -> np.ndarray | None:

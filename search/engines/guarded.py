@@ -12,7 +12,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from search.engines.draws import draw
+from search.engines.cube import Cube
+from search.engines.draws import draw, generator
+from search.engines.genetics import Genetics
 from search.engines.history import History
 from search.engines.lattice import Lattice
 from search.protocol import Lesson, Seen
@@ -20,6 +22,8 @@ from search.room import pulled
 from search.space import Flat, Space
 
 ASKED_AGAIN = 8  # for a point that was not tried and keeps the limits
+NEARBY = 16  # mutations, one after another, at a point near the one that was proposed
+STEP = 0.05  # of a number's range in one mutation
 DRAWN = 64  # at random, before every point of a small space is looked at
 WALK = 50_000  # points of the space that are looked at in turn, at most
 
@@ -58,6 +62,8 @@ class Guarded:
         self.engine, self.history = engine, History(space, objectives)
         self._space, self._seed, self._name, self._repeat = space, seed, name, repeat
         self._warn_once = warn
+        self._cube = Cube(space)
+        self._genetics = Genetics(self._cube, STEP)
         self._warned = self._ended = False
 
     def propose(self, number: int) -> Flat | None:
@@ -66,14 +72,17 @@ class Guarded:
             try:
                 point = self.engine.propose(number, self.history, attempt)
                 if point is None:
-                    return self._end(f"{self._name} has proposed all its points")
+                    self._end(f"{self._name} has proposed all its points")
+                    return None
                 point = self._space.within(point)
             except Exception as error:  # noqa: BLE001 - whatever a model may raise
                 self._warn(f"failed at trial {number} ({type(error).__name__}: {error})")
                 return self._random(number)
             if self._may_try(point):
                 return point
-        return self._moved(point) or self._random(number)
+        if point is not None and self._space.allows(point) and self._space.size == math.inf:
+            self._warn(f"proposed for trial {number} what was tried before, {ASKED_AGAIN} times")
+        return self._moved(point) or self._near(point, number) or self._random(number)
 
     def adopt(self, number: int, params: Flat, given: bool = False) -> None:
         self.history.adopt(number, params, given)
@@ -104,6 +113,18 @@ class Guarded:
         moved = pulled(self._space, point, anchor)
         return moved if self._may_try(moved) else None
 
+    def _near(self, point: Flat | None, number: int) -> Flat | None:
+        """A point that was not tried, some mutations away from one that was: a model that is sure is not far off."""
+        if point is None:
+            return None
+        rng, units = generator(self._seed, number, NEARBY), self._cube.units(point)
+        for _ in range(NEARBY):
+            units = self._cube.masked(self._genetics.mutated(units, rng)[None])[0]
+            near = self._cube.point(units, point)
+            if self._may_try(near):
+                return near
+        return None
+
     def _random(self, number: int) -> Flat | None:
         """A random point that was not tried; None where there is none left."""
         for attempt in range(1, DRAWN + 1):
@@ -122,8 +143,9 @@ class Guarded:
             point = grid.point((first + k) % grid.size)
             if self.history.is_new(point):
                 return point
-        kept = f" that keep {', '.join(map(str, self._space.limits))}" if self._space.limits else ""
-        return self._end(f"every point of the space{kept} was tried, {len(self.history)} in all")
+        kept = f" that keeps {', '.join(map(str, self._space.limits))}" if self._space.limits else ""
+        self._end(f"every point of the space{kept} was tried, {len(self.history)} in all")
+        return None
 
     def _end(self, what: str) -> None:
         if not self._ended:

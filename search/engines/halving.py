@@ -1,7 +1,7 @@
 """ASHA in its stopping form for goals that Ray's cannot judge: several objectives, limits, equal cost.
 
 Li et al. 2018 (arXiv:1810.05934). At a rung a trial goes on when fewer than 1 in `keep_1_in` of those that ever came
-there are better; with one plain objective that is Ray's own rule, which `tests/search` holds it to.
+there are better; for a batch with one plain objective that is Ray's own rule, which `tests/search` holds it to.
 """
 
 import math

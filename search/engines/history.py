@@ -109,12 +109,14 @@ class History:
         self._keys: set[str] = set()
         self._units = np.empty((0, len(space.leaves)))
         self._rows: dict[int, int] = {}
+        self.version = 0  # how often something was told
         self._levels: dict[int, int] = {}  # epoch -> how many sound trials were seen there
 
     # -- what is told -------------------------------------------------------------------------------
 
     def adopt(self, number: int, params: Flat, given: bool) -> None:
         """A trial was asked for."""
+        self.version += 1
         past = self.pasts[number] = Past(number, len(self.pasts), params, given)
         if not given:
             self.mine.append(past)
@@ -123,6 +125,7 @@ class History:
 
     def observe(self, number: int, seen: Seen) -> None:
         """A trial was seen at a judged epoch, or at its end; what is not finite is a failure."""
+        self.version += 1
         past = self.pasts[number]
         if not all(map(math.isfinite, (*seen.losses, *seen.margins))):
             self.fail(number)
@@ -134,6 +137,7 @@ class History:
 
     def end(self, number: int) -> None:
         """A trial is over."""
+        self.version += 1
         past = self.pasts[number]
         if past.asked is None:
             past.asked = len(self.pasts)
@@ -149,6 +153,7 @@ class History:
 
     def learn(self, lessons: Sequence[Lesson]) -> None:
         """Trials of earlier studies, best first."""
+        self.version += 1
         for lesson in sorted(lessons, key=lambda lesson: (beyond(lesson.margins), lesson.scores)):
             number = -len(self.lessons)
             past = Past(number, number, lesson.params, given=True, asked=0)

@@ -89,7 +89,7 @@ class Descents:
         rng = generator(self._seed, number, attempt)
         steps = path.steps * (1 if attempt == 0 else rng.uniform(0.5, 1.5, len(units)))
         moved = np.clip(units - path.signs * steps, 0, 1)
-        return self._cube.point(np.where(np.isnan(moved), 0.5, moved))
+        return self._cube.point(np.where(np.isnan(moved), 0.5, moved), path.at.params)
 
     def _next(self, known: Known, history: History) -> Descent:
         """The descent that goes on, given which trials are known; its state is brought up to date."""

@@ -34,11 +34,13 @@ class Fronts:
         if len(history) < self._settings.population or not len(evidence):
             return draw(self._space, self._seed, number, attempt)
         rng = generator(self._seed, number, attempt)
-        parents = evidence.units[evidence.order()[: self._settings.population]]
-        child = parents[self._winner(len(parents), rng)]
+        alive = evidence.order()[: self._settings.population]
+        parents = [alive[self._winner(len(alive), rng)]]
+        child = evidence.units[parents[0]]
         if rng.random() < self._settings.crossover:
-            child = self._genetics.crossed(child, parents[self._winner(len(parents), rng)], rng)
-        return self._cube.point(self._genetics.mutated(child, rng))
+            parents.append(alive[self._winner(len(alive), rng)])
+            child = self._genetics.crossed(child, evidence.units[parents[1]], rng)
+        return self._cube.point(self._genetics.mutated(child, rng), *(evidence.pasts[k].params for k in parents))
 
     @staticmethod
     def _winner(parents: int, rng: np.random.Generator) -> int:

@@ -116,8 +116,8 @@ class Coordinates:
         if not count:
             return min(float(trial.suggest_float(name, 0, 1)), 1 - 1e-12)
         if self._cube.options[place]:
-            return (trial.suggest_categorical(name, range(count)) + 0.5) / count
-        return (trial.suggest_int(name, 0, count - 1) + 0.5) / count
+            return float(trial.suggest_categorical(name, range(count)) + 0.5) / count
+        return float(trial.suggest_int(name, 0, count - 1) + 0.5) / count
 
     def _count(self, place: int, leaf: Leaf) -> int:
         """Into how many equal cells the leaf is cut; 0 for shares."""

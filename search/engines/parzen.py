@@ -109,8 +109,8 @@ class Mixture:
         self._units = np.concatenate([units, even])
         self._weights = np.append(_weights(len(units)), 1.0)
         self._weights /= self._weights.sum()
-        self._numeric = np.flatnonzero((cube.options == 0) & cube.searched)
-        self._choices = np.flatnonzero(cube.options > 1)
+        self._numeric: list[int] = np.flatnonzero((cube.options == 0) & cube.searched).tolist()
+        self._choices: list[int] = np.flatnonzero(cube.options > 1).tolist()
         self._means = self._units[:, self._numeric]
         self._widths = (
             np.stack([_widths(self._units[:, d]) for d in self._numeric], axis=1) if len(self._numeric) else self._means
@@ -157,7 +157,8 @@ class Mixture:
             low, high = edges[cell], edges[cell + 1]
             mass = ndtr((high[:, None] - means) / widths) - ndtr((low[:, None] - means) / widths)
             found = np.log(np.maximum(mass, 1e-300) / inside / (high - low)[:, None])
-        return np.nan_to_num(found, nan=0.0)
+        known: np.ndarray = np.nan_to_num(found, nan=0.0)
+        return known
 
     def _choice_log(self, values: np.ndarray, d: int) -> np.ndarray:
         """`[C, N]` of one choice: a kernel prefers its own option, and the more so the more kernels there are."""
@@ -165,11 +166,12 @@ class Mixture:
         mine = np.floor(values[:, None] * options) == np.floor(self._units[:, d] * options)
         found = np.log(np.where(mine, kept * options + (1 - kept), 1 - kept))
         unknown = np.isnan(values)[:, None] | np.isnan(self._units[:, d])[None, :]
-        return np.where(unknown, 0.0, found)
+        known: np.ndarray = np.where(unknown, 0.0, found)
+        return known
 
     def _kept(self, d: int) -> float:
         """The share of draws that take a kernel's own option; the others take any."""
-        return 1 / (1 + self._cube.options[d] / self._count)
+        return float(1 / (1 + self._cube.options[d] / self._count))
 
     def _snapped(self, units: np.ndarray) -> np.ndarray:
         for d, edges in enumerate(self._cube.edges):

@@ -36,11 +36,15 @@ class QTable:
     def __init__(self, space: Space, settings: QLearning, seed: int):
         self._space, self._settings, self._seed = space, settings, seed
         self._decisions = Decisions(space, settings.bins)
+        self._values: dict[State, np.ndarray] = {}
+        self._taught = -1  # the version of the history that the values are made from
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
         rng = generator(self._seed, number, attempt)
         epsilon = max(LEAST_RANDOM, 1 - (1 - LEAST_RANDOM) * len(history) / self._settings.explore)
-        values = self._learned(history) if epsilon < 1 else {}
+        if self._taught != history.version:
+            self._values, self._taught = self._learned(history), history.version
+        values = self._values
         point: Flat = {}
         before = 0
         for place, leaf in self._space.walk(point):

@@ -35,11 +35,14 @@ class Policy:
         self._decisions = Decisions(space, settings.bins)
         most = int(self._decisions.actions.max())
         self._valid = np.arange(most) < self._decisions.actions[:, None]  # [D, A]
-        self._first = self._believed()
+        self._first = self._logits = self._believed()
+        self._taught = -1  # the version of the history that the logits are made from
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
         rng = generator(self._seed, number, attempt)
-        chances = self._chances(self._learned(history))
+        if self._taught != history.version:
+            self._logits, self._taught = self._learned(history), history.version
+        chances = self._chances(self._logits)
         units = np.empty(len(chances))
         for place, row in enumerate(chances):
             units[place] = self._decisions.unit(place, int(rng.choice(len(row), p=row)), rng)
@@ -72,7 +75,8 @@ class Policy:
     def _chances(self, logits: np.ndarray) -> np.ndarray:
         """`[D, A]` a softmax per decision."""
         powers = np.where(self._valid, np.exp(logits - logits.max(axis=1, keepdims=True)), 0.0)
-        return powers / powers.sum(axis=1, keepdims=True)
+        chances: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+        return chances
 
     def _believed(self) -> np.ndarray:
         """`[D, A]` logits that follow the beliefs."""

@@ -129,19 +129,11 @@ def _dominated(scores: Sequence[Score]) -> list[float]:
     """By how many each is beaten in limits, fronts and crowding; equals are beaten by the same."""
     import numpy as np
 
-    from search.pareto import crowding, fronts
+    from search.pareto import standing
 
     if not scores:
         return []
     losses = np.array([score.losses or (score.loss,) for score in scores])
-    excess = np.array([score.excess for score in scores])
-    kept = excess <= 0
-    level, apart = np.zeros(len(scores)), np.zeros(len(scores))
-    if kept.any():
-        level[kept] = fronts(losses[kept])
-        for front in np.unique(level[kept]):
-            members = kept & (level == front)
-            apart[members] = crowding(losses[members])
-    keys = [(float(e), float(f), -float(c)) for e, f, c in zip(excess, level, apart, strict=True)]
+    keys = [tuple(row) for row in standing(losses, np.array([score.excess for score in scores])).tolist()]
     order = sorted(keys)
     return [float(bisect.bisect_left(order, key)) for key in keys]

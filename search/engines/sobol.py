@@ -41,7 +41,8 @@ class Sequence:
             if first:
                 sobol.fast_forward(first)
             block: np.ndarray = sobol.random(BLOCK)
-        return np.minimum(block, np.nextafter(1.0, 0.0))
+        below: np.ndarray = np.minimum(block, np.nextafter(1.0, 0.0))
+        return below
 
 
 def sobol(space: Space, seed: int, n: int | None) -> Walk:

@@ -16,6 +16,7 @@ class StandIn:
     config: dict[str, Any]
     status: str = "RUNNING"
     experiment_tag: str = ""
+    evaluated_params: dict[str, Any] = field(default_factory=dict)
     run_metadata: Any = field(
         default_factory=lambda: SimpleNamespace(
             checkpoint_manager=SimpleNamespace(checkpoint_config=SimpleNamespace(num_to_keep=None))

@@ -55,7 +55,7 @@ class Particles:
         settings, size = self._settings, self._cube.size
         pulls = settings.own * rng.random(size) * (own - here) + settings.others * rng.random(size) * (swarm - here)
         step = np.clip(settings.inertia * (here - before) + pulls, -FASTEST, FASTEST)
-        moved = 1 - np.abs(1 - np.abs(here + step) % 2)  # mirrored at the walls
+        moved: np.ndarray = 1 - np.abs(1 - np.abs(here + step) % 2)  # mirrored at the walls
         total = settings.inertia + settings.own + settings.others
         weights = np.array([settings.inertia, settings.own, settings.others]) / total
         for place in np.flatnonzero(self._cube.options > 1):

@@ -23,6 +23,8 @@ from search.room import pulled
 from search.schedulers import PB2, PBT
 from search.space import Flat, Space
 
+STRAY = 0.1  # of a range, by which params stray where PB2 has no model
+
 
 class RayPopulation:
     """Ray's `PopulationBasedTraining` or `PB2` at work.
@@ -95,7 +97,9 @@ class RayPopulation:
             "log_config": False,
         }
         if isinstance(pace, PB2):
-            return RaysPB2(hyperparam_bounds={name: [0.0, 1.0] for name in self._genes.domains}, **settings)
+            rays = RaysPB2(hyperparam_bounds={name: [0.0, 1.0] for name in self._genes.domains}, **settings)
+            rays._get_new_config = Explorer(rays._get_new_config)
+            return rays
         return PopulationBasedTraining(
             hyperparam_mutations={name: mutation(domain) for name, domain in self._genes.domains.items()},
             resample_probability=pace.resample,
@@ -143,6 +147,22 @@ class RayPopulation:
 
     def _state(self, member: StandIn) -> Any:
         return self._ray._trial_state[member]
+
+
+class Explorer:
+    """PB2's choice of new params, and steps at random where its model cannot be fitted, as to huge losses."""
+
+    def __init__(self, rays: Any):
+        self._rays = rays
+
+    def __call__(self, trial: StandIn, cloned: StandIn) -> tuple[dict[str, float], dict[str, Any]]:
+        try:
+            config, operations = self._rays(trial, cloned)
+            if all(map(math.isfinite, config.values())):
+                return {name: min(max(share, 0.0), 1.0) for name, share in config.items()}, operations
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError):  # of scikit-learn
+            pass
+        return {name: min(max(share + random.gauss(0, STRAY), 0.0), 1.0) for name, share in cloned.config.items()}, {}
 
 
 @contextmanager

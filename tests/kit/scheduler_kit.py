@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 
-from search import Random, Scheduler, Space, Strategy
+from search import TPE, Goal, Random, Scheduler, Space, Strategy
 from search.protocol import Decision, Exploit, Go, Pause, SchedulerEngine, Score, Stop
 from search.schedulers import judged_epochs, last_epoch
 from search.to_ray import engines
@@ -41,6 +42,7 @@ class Study:
     places: int = 4
     trials: int = TRIALS
     batch: int = 1  # how many running trials report together
+    several: bool = False  # whether there are two objectives
     events: list[tuple[Any, ...]] = field(default_factory=list)
     decisions: list[dict[str, Decision]] = field(default_factory=list)
     params: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -88,11 +90,7 @@ class Study:
             self.tell("begin", trial)
 
     def _judge(self, batch: list[str]) -> None:
-        scores = [
-            Score(trial, self.done[trial], self.curve(trial, self.done[trial], self.params[trial]))
-            for trial in batch
-            if self.done[trial] in self.judged
-        ]
+        scores = [self._score(trial) for trial in batch if self.done[trial] in self.judged]
         if scores:
             decisions = self.tell("judge", scores)
             self.decisions.append(decisions)
@@ -101,6 +99,13 @@ class Study:
         for trial in batch:
             if trial in self.running and self.done[trial] >= self.epochs:
                 self._end(trial)
+
+    def _score(self, trial: str) -> Score:
+        epoch = self.done[trial]
+        loss = self.curve(trial, epoch, self.params[trial])
+        luck = random.Random(f"{trial}/cost")
+        losses = (loss, luck.random()) if self.several and not math.isnan(loss) else ()
+        return Score(trial, epoch, loss, losses, max(0.0, luck.random() - 0.7), epoch * (0.5 + luck.random()))
 
     def _obey(self, trial: str, decision: Decision) -> None:
         match decision:
@@ -126,20 +131,23 @@ def replay(engine: SchedulerEngine, events: list[tuple[Any, ...]]) -> list[dict[
 
 
 class SchedulerKit:
-    """Ends, replays, failures, NaN, batches, and no traces in global state.
+    """Ends, replays, failures, NaN, batches, pickling, and no traces in global state.
 
     Attributes:
         scheduler: the value under test.
+        goal: what it judges; one objective unless it is told otherwise.
         space: its trials' params.
     """
 
     scheduler: Scheduler
+    goal: Goal = Goal("min", "loss")
     space: Space = SPACES["a tree"]
     epochs: int = 9  # where the scheduler does not say
 
     def engine(self, trials: int = TRIALS, seed: int = 0) -> SchedulerEngine:
         """The scheduler at work; override it while `search.to_ray.engines` does not know it yet."""
-        return engines(Strategy(Random(), self.scheduler), self.space, seed=seed, trials=trials)[1]
+        sampler = TPE() if self.scheduler.wants_model else Random()
+        return engines(Strategy(sampler, self.scheduler), self.space, seed=seed, goal=self.goal, trials=trials)[1]
 
     def study(self, curve: Curve = noisy, *, trials: int = TRIALS, seed: int = 0, **settings: Any) -> Study:
         return Study(
@@ -147,8 +155,9 @@ class SchedulerKit:
             self.space,
             curve,
             last_epoch(self.scheduler) or self.epochs,
-            judged_epochs(self.scheduler),
+            judged_epochs(self.scheduler, at_cost=self.goal.per is not None),
             trials=trials,
+            several=bool(self.goal.others),
             **settings,
         )
 
@@ -187,6 +196,23 @@ class SchedulerKit:
 
         assert rebuilt.wake(False) == original.wake(False)
         assert replay(rebuilt, live.events[cut:]) == replay(original, live.events[cut:])
+
+    def test_a_pickled_engine_goes_on_like_the_one_it_copies(self):
+        live = self.study(places=2).run()
+        cut = len(live.events) // 2
+        original = self.engine()
+        replay(original, live.events[:cut])
+
+        copied = cloudpickle.loads(cloudpickle.dumps(original))
+
+        assert replay(copied, live.events[cut:]) == replay(original, live.events[cut:])
+
+    def test_the_same_losses_turned_round_are_judged_alike_where_more_is_better(self):
+        less = Goal.parse("min loss")
+        more = Goal.parse("max loss")
+        metrics = [{"loss": value} for value in (3.0, -1.0, 0.0)]
+
+        assert [less.loss(m["loss"]) for m in metrics] == [more.loss(-m["loss"]) for m in metrics]
 
     def test_one_trial_alone_ends_unless_it_needs_others(self):
         if self.scheduler.mutates:
@@ -255,7 +281,7 @@ class SchedulerKit:
         epochs = last_epoch(self.scheduler) or self.epochs
 
         for epoch in range(1, epochs):
-            if epoch not in judged_epochs(self.scheduler):
+            if epoch not in judged_epochs(self.scheduler, at_cost=self.goal.per is not None):
                 assert engine.judge([Score("t00001", epoch, 1.0)]) == {"t00001": Go()}
 
     def test_params_stay_in_the_space(self):

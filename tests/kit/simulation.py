@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.conductor import Conductor, Report, Terms
+from orchestrator.conductor import Conductor
+from orchestrator.terms import Report, Terms
 from search import Goal, Space, Strategy, strategy_of
 from search.protocol import Go
 from search.schedulers import compared_epochs, judged_epochs, last_epoch

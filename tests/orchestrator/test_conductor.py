@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from orchestrator.conductor import Report
+from orchestrator.terms import Report
 from search import ASHA, PBT, TPE, FullLength, Grid, Random, Space, choice, uniform
 from search.protocol import Go, Pause, Stop
 from tests.kit.simulation import World, bowl, half_broken
@@ -113,7 +113,7 @@ def test_the_best_is_the_best_reported_value_and_not_the_last():
 
     best = world.conductor.record.best()
     assert best is not None
-    assert (best.best, best.best_epoch, best.last) == (0.1, 2, 0.9)
+    assert (best.best, best.best_epoch, best.last) == (0.1, 2, {"loss": 0.9})
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -14,7 +14,7 @@ from orchestrator.progress import Progress, print_summary, table
 from orchestrator.record import TrialRecord
 from orchestrator.results import Results, write_table
 from orchestrator.screen import number, print_rows
-from search import ASHA, Random, Space, loguniform, uniform
+from search import ASHA, Random, Space, Strategy, loguniform, uniform
 from tests.kit.simulation import World
 
 SPACE = Space({name: loguniform(1e-9, 1e-3) for name in ("rate", "decay", "epsilon", "clip")} | {"x": uniform(0, 1)})
@@ -46,7 +46,7 @@ def conductor():
 
 def view(conductor, console, *, live):
     screen_ = SimpleNamespace(update=lambda drawn, refresh: console.print(drawn)) if live else None
-    return Progress(None, conductor, Plan(None, 1, "", (), None, None), console, screen_)
+    return Progress(None, conductor, Plan(None, 1, "", (), None, None, "", Strategy(Random())), console, screen_)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])

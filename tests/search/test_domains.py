@@ -7,14 +7,29 @@ from collections import Counter
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from search import Choice, Float, Int, choice, integer, logint, loguniform, uniform
+from search import (
+    Choice,
+    Float,
+    Int,
+    choice,
+    fixed,
+    integer,
+    logint,
+    lognormal,
+    loguniform,
+    normal,
+    ordinal,
+    uniform,
+)
 from search.notation import DOMAINS, parse
 from tests.kit.spaces import choices, floats, ints, relu
 
@@ -41,6 +56,32 @@ def test_what_a_domain_clips_it_holds_and_leaves_alone(domain, value):
     assert domain.holds(clipped)
     assert domain.clip(clipped) == clipped
     assert type(clipped) is (float if isinstance(domain, Float) else int)
+
+
+@given(domains, shares)
+def test_every_value_has_shares_of_its_own(domain, u):
+    value = domain.at(u)
+
+    low, high = domain.cell(value)
+
+    assert 0 <= low <= domain.unit(value) <= high <= 1
+    coarse = math.ulp(max(abs(domain.low), abs(domain.high))) / (domain.high - domain.low) if high == low else 0
+    assert low - 1e-9 - coarse <= u <= high + 1e-9 + coarse
+    again = domain.at(min(domain.unit(value), 1 - 2**-53))
+    assert again == (pytest.approx(value, rel=1e-6, abs=1e-300) if domain.size == math.inf else value)
+
+
+@given(domains)
+def test_the_shares_of_all_values_fill_the_unit_interval(domain):
+    if domain.size > 200:
+        return
+    values = list(domain.options if isinstance(domain, Choice) else domain.grid(None))
+
+    ends = [domain.cell(value) for value in values]
+
+    assert len(values) == domain.size
+    assert (ends[0][0], ends[-1][1]) == (0, 1)
+    assert all(a[1] == pytest.approx(b[0], abs=1e-12) for a, b in pairwise(ends))
 
 
 @given(floats() | ints(), st.integers(1, 12))
@@ -302,7 +343,7 @@ def test_a_single_list_holds_the_options_themselves():
 
 
 def test_a_single_option_is_only_warned_about():
-    with pytest.warns(UserWarning, match=r"choice\('relu'\) leaves nothing to choose\. Add an option\.") as told:
+    with pytest.warns(UserWarning, match=r"a choice of 'relu' alone leaves nothing .*meant: fixed\('relu'\)\.") as told:
         alone = choice("relu")
 
     assert alone.at(0.9) == "relu"
@@ -311,12 +352,12 @@ def test_a_single_option_is_only_warned_about():
 
 def test_a_single_option_that_is_a_list_is_read_as_it_is_written():
     with pytest.warns(UserWarning, match="leaves nothing"):
-        alone = Choice(([1, 2],))
+        alone = choice([[1, 2]])
 
-    with pytest.warns(UserWarning, match="leaves nothing"):
-        again = parse(str(alone), DOMAINS)
+    again = parse(str(alone), DOMAINS)
 
-    assert again == alone
+    assert str(alone) == "fixed([1, 2])"
+    assert again == alone == fixed([1, 2])
 
 
 def test_choices_with_other_options_or_branches_differ():
@@ -401,3 +442,52 @@ def test_frozen_values_cannot_be_changed():
     for domain, name in ((Float(0, 1), "low"), (Int(0, 1), "high"), (choice("a", "b"), "options")):
         with pytest.raises(AttributeError):
             setattr(domain, name, 5)
+
+
+# -- bells, constants and order --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("domain", "log"), [(normal(3, 2), False), (lognormal(-2, 0.5), True)])
+def test_a_bell_is_drawn_as_scipys_normal_distribution_has_it(domain, log):
+    for u in (0.001, 0.1, 0.5, 0.9, 0.999):
+        expected = stats.truncnorm.ppf(u, -5, 5, loc=domain.bell.mean, scale=domain.bell.sd)
+
+        assert domain.at(u) == pytest.approx(math.exp(expected) if log else expected, rel=1e-6)
+        assert domain.unit(domain.at(u)) == pytest.approx(u, abs=1e-9)
+
+
+def test_a_quantised_bell_rounds_to_multiples_of_its_step():
+    counts = Counter(normal(0, 1, step=1).at((k + 0.5) / 10_000) for k in range(10_000))
+
+    for value, count in counts.items():
+        assert count / 10_000 == pytest.approx(stats.norm.cdf(value + 0.5) - stats.norm.cdf(value - 0.5), abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: normal(0, 0), r"normal\(0, 0\) is no bell\. Give a mean and a deviation above zero"),
+        (lambda: normal("a", 1), r"normal\('a', 1\) is no bell"),
+        (lambda: lognormal(900, 1), r"spans more than a float can hold\. Give the mean of the logarithm"),
+        (lambda: normal(0, 1, step=99), r"has no such step\. Set one up to 10"),
+    ],
+)
+def test_what_is_no_bell_is_refused(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+def test_a_constant_is_one_value_and_no_warning():
+    assert fixed(0.9).at(0.3) == 0.9
+    assert str(fixed("a")) == "fixed('a')"
+    assert fixed([1, 2]) == Choice(([1, 2],))
+
+
+def test_an_ordinal_is_a_choice_whose_places_count():
+    sizes = ordinal(16, 32, 64)
+
+    assert sizes.ordered
+    assert str(sizes) == "ordinal(16, 32, 64)"
+    assert [sizes.index(value) for value in (16, 32, 64)] == [0, 1, 2]
+    assert sizes != choice(16, 32, 64)
+    assert ordinal([16, 32, 64]) == sizes

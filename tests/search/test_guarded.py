@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from search import TPE, Grid, Random, Space, Strategy, choice, integer, uniform
-from search.engines.draws import Draws
+from search import TPE, Space, choice, integer, uniform
+from search.engines.at_work import sampler_engine
+from search.engines.draws import Draws, draw
 from search.engines.guarded import Guarded
-from search.engines.lattice import Lattice
-from search.to_ray import engines
+from search.protocol import FINISHED, Seen
 
 SPACE = Space({"x": uniform(0, 1), "n": integer(1, 4)})
 FIXED = {"x": 0.5, "n": 2}
@@ -23,14 +23,10 @@ class Wayward(Draws):
         super().__init__(SPACE, 0)
         self.answer = answer
 
-    def propose(self, number: int) -> Any:
+    def propose(self, number: int, history: Any, attempt: int) -> Any:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
-
-    def observe(self, number: int, epoch: int, loss: float) -> None:
-        if isinstance(self.answer, Exception):
-            raise self.answer
 
 
 def proposals(engine: Any, trials: int = 20) -> list[Any]:
@@ -38,7 +34,16 @@ def proposals(engine: Any, trials: int = 20) -> list[Any]:
     for number in range(1, trials + 1):
         points.append(engine.propose(number))
         engine.adopt(number, points[-1])
-        engine.observe(number, 1, 0.0)
+        engine.observe(number, Seen(FINISHED, (0.0,)))
+    return points
+
+
+def until_it_ends(engine: Any) -> list[Any]:
+    points: list[Any] = []
+    while (point := engine.propose(len(points) + 1)) is not None:
+        points.append(point)
+        engine.adopt(len(points), point)
+        engine.observe(len(points), Seen(FINISHED, (random.Random(str(point)).random(),)))
     return points
 
 
@@ -53,7 +58,7 @@ def proposals(engine: Any, trials: int = 20) -> list[Any]:
         ({"x": float("nan"), "n": 2}, r"Mine\(\) failed at trial 1 \(ValueError: x=nan lies outside"),
         ({"x": 0.5}, r"Mine\(\) failed at trial 1 \(ValueError: the point .* lacks n"),
         ("nonsense", r"Mine\(\) failed at trial 1 \(ValueError: the point is 'nonsense'"),
-        (FIXED, r"Mine\(\) proposed for trial 2 what had been tried before\. Random points take its place"),
+        (FIXED, r"Mine\(\) proposed for trial 2 what was tried before, 8 times\. Random points take its place"),
     ],
 )
 def test_random_points_take_the_place_of_what_cannot_be_tried(answer, match):
@@ -64,7 +69,7 @@ def test_random_points_take_the_place_of_what_cannot_be_tried(answer, match):
 
     assert len(told) == 1
     assert all(SPACE.check(point) == point for point in points)
-    assert len({point["x"] for point in points}) == 20
+    assert len({tuple(point.values()) for point in points}) == 20
 
 
 def test_a_sound_sampler_is_left_alone():
@@ -74,24 +79,48 @@ def test_a_sound_sampler_is_left_alone():
         warnings.simplefilter("error")
         points = proposals(engine)
 
-    assert points == proposals(Draws(SPACE, 0))
+    assert points == [draw(SPACE, 0, number) for number in range(1, 21)]
 
 
-def test_a_sampler_that_is_exhausted_is_exhausted():
-    engine = Guarded(Lattice(Space({"n": integer(1, 3)}), None), Space({"n": integer(1, 3)}), 0, "Grid()")
+def test_a_sampler_that_has_no_more_points_says_so_once():
+    engine = Guarded(Draws(SPACE, 0, n=2), SPACE, 0, "Random(n=2)")
 
-    assert [point and point["n"] for point in (engine.propose(number) for number in (1, 3, 4))] == [1, 3, None]
+    with pytest.warns(UserWarning, match=r"Random\(n=2\) has proposed all its points: no more trials") as told:
+        found = until_it_ends(engine)
+
+    assert len(found) == 2
+    assert engine.propose(3) is engine.propose(4) is None
+    assert len(told) == 1
 
 
-def test_where_everything_was_tried_it_goes_on():
+def test_where_everything_was_tried_it_ends():
     space = Space({"n": choice("a", "b")})
     engine = Guarded(Draws(space, 0), space, 0, "Mine()")
 
-    with pytest.warns(UserWarning, match="tried before"):
-        points = proposals(engine)
+    with pytest.warns(UserWarning, match=r"every point of the space was tried, 2 in all: no more trials"):
+        found = until_it_ends(engine)
 
-    assert {point["n"] for point in points[:2]} == {"a", "b"}
-    assert len(points) == 20
+    assert sorted(point["n"] for point in found) == ["a", "b"]
+
+
+def test_where_a_limit_leaves_few_points_they_are_all_found():
+    space = Space({"a": integer(1, 60), "b": integer(1, 60)}, limits=["a == b", "a > 50"])
+    engine = Guarded(Draws(space, 0), space, 0, "Mine()")
+
+    with pytest.warns(UserWarning, match=r"every point of the space that keeps a == b, a > 50 was tried, 10 in all"):
+        found = until_it_ends(engine)
+
+    assert sorted(point["a"] for point in found) == list(range(51, 61))
+
+
+def test_a_point_that_breaks_a_limit_is_moved_to_one_that_keeps_it():
+    space = Space({"x": uniform(0, 1), "y": uniform(0, 1)}, limits=["x + y <= 1"])
+    engine = Guarded(Wayward({"x": 0.9, "y": 0.9}), space, 0, "Mine()")
+
+    first = engine.propose(1)
+
+    assert 0.99 < first["x"] + first["y"] <= 1  # as near as can be
+    assert space.check(first) == first
 
 
 def test_asked_again_for_one_number_it_answers_the_same():
@@ -103,26 +132,11 @@ def test_asked_again_for_one_number_it_answers_the_same():
     assert engine.propose(1) == first != engine.propose(2)
 
 
-def test_samplers_that_learn_are_guarded_and_the_others_need_it_not():
-    def engine(sampler: Any) -> Any:
-        return engines(Strategy(sampler), SPACE, seed=0)[0]
-
-    assert isinstance(engine(TPE()), Guarded)
-    assert not isinstance(engine(Random()), Guarded)
-    assert not isinstance(engine(Grid(points=2)), Guarded)
-
-
-def test_tpe_tries_every_point_of_a_small_space_before_it_repeats_one():
+def test_tpe_tries_every_point_of_a_small_space_and_then_ends():
     space = Space({"a": choice(*"abcd"), "b": integer(1, 4)})
-    engine = engines(Strategy(TPE(startup=4)), space, seed=0)[0]
-    tried = set()
+    engine = sampler_engine(TPE(startup=4), space, seed=0)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for number in range(1, 33):
-            point = engine.propose(number)
-            tried.add(tuple(point.values()))
-            engine.adopt(number, point)
-            engine.observe(number, 1, random.Random(str(point)).random())
+    with pytest.warns(UserWarning, match="every point of the space was tried, 16 in all"):
+        tried = [tuple(point.values()) for point in until_it_ends(engine)]
 
-    assert len(tried) >= 14  # of 16
+    assert len(tried) == len(set(tried)) == 16

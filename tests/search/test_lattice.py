@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from search import Choice, Space, choice, integer, uniform
+from search import Choice, Int, Repeat, Space, choice, integer, uniform
 from search.engines.lattice import Lattice, grid_size
 from tests.kit.spaces import SPACES, spaces
 
@@ -22,6 +22,8 @@ def combinations(params: Any, points: int | None, prefix: str = "") -> list[dict
             column = []
             for option, inner in zip(domain.options, domain.spaces, strict=True):
                 column += [{path: option, **rest} for rest in combinations(inner or {}, points, f"{path}.")]
+        elif isinstance(domain, Repeat):
+            column = copies(domain, points, path)
         elif isinstance(domain, Space):
             column = combinations(domain, points, f"{path}.")
         else:
@@ -30,8 +32,18 @@ def combinations(params: Any, points: int | None, prefix: str = "") -> list[dict
     return [{name: value for part in row for name, value in part.items()} for row in itertools.product(*columns)]
 
 
+def copies(domain: Repeat, points: int | None, path: str) -> list[dict[str, Any]]:
+    """All points of a repeat, number of copies by number of copies."""
+    found = []
+    for count in domain.n.grid(points) if isinstance(domain.n, Int) else [domain.n]:
+        inner = {f"{path}.{k}": domain.each for k in range(count)}
+        number = {path: count} if isinstance(domain.n, Int) else {}
+        found += [{**number, **rest} for rest in combinations(inner, points)]
+    return found
+
+
 def all_points(lattice: Lattice) -> list[dict[str, Any]]:
-    return [lattice.propose(number) for number in range(1, lattice.size + 1)]
+    return [lattice.point(index) for index in range(lattice.size)]
 
 
 def test_a_grid_is_the_product_with_the_last_name_turning_fastest():
@@ -65,10 +77,12 @@ def test_any_tree_is_walked_as_recursion_walks_it(space, points):
     assert all_points(lattice) == expected
 
 
-def test_after_its_last_point_a_grid_is_exhausted():
+def test_beyond_its_last_point_a_grid_has_none():
     lattice = Lattice(Space({"a": integer(1, 3)}), None)
 
-    assert [lattice.propose(number) for number in (3, 4, 5, 10**9)] == [{"a": 3}, None, None, None]
+    assert lattice.point(2) == {"a": 3}
+    with pytest.raises(IndexError, match=r"no point 3 among 3"):
+        lattice.point(3)
 
 
 def test_a_grid_of_a_million_million_points_is_read_at_its_far_end_in_no_time(benchmark_s):
@@ -76,37 +90,16 @@ def test_a_grid_of_a_million_million_points_is_read_at_its_far_end_in_no_time(be
 
     lattice = Lattice(space, None)
 
-    assert lattice.size == 10**12
-    assert lattice.propose(10**12) == {f"x{k:02}": 9 for k in range(10)} | {"y": "b"}
-    assert lattice.propose(10**12 + 1) is None
-    assert benchmark_s(lambda: lattice.propose(10**12), repeats=20) < 0.001
+    assert lattice.size == space.size == 10**12
+    assert lattice.point(10**12 - 1) == {f"x{k:02}": 9 for k in range(10)} | {"y": "b"}
+    assert benchmark_s(lambda: lattice.point(10**12 - 1), repeats=20) < 0.001
     assert benchmark_s(lambda: grid_size(space, None), repeats=5) < 0.01
 
 
-def test_points_of_the_users_own_take_no_place_in_the_grid():
-    space = Space({"a": integer(1, 3), "x": uniform(0, 1)})
-    lattice = Lattice(space, 3)
-    grid = all_points(Lattice(space, 3))
-
-    lattice.adopt(1, {"a": 2, "x": 0.123})
-    lattice.adopt(2, {"a": 1, "x": 0.77})
-    found = []
-    for number in range(3, 13):
-        point = lattice.propose(number)
-        if point is not None:
-            lattice.adopt(number, space.decode(space.encode(point)))
-            found.append(point)
-
-    assert found == grid
-
-
-def test_a_users_point_that_is_the_first_of_the_grid_is_not_run_twice():
-    space = Space({"a": integer(1, 3)})
-    lattice = Lattice(space, None)
-
-    lattice.adopt(1, {"a": 1})
-
-    assert lattice.propose(2) == {"a": 2}
+@given(spaces)
+def test_a_space_knows_how_many_points_it_has(space):
+    if space.size <= 3000:
+        assert space.size == len(combinations(space, None))
 
 
 def test_a_continuous_range_needs_a_number_of_points():
@@ -117,6 +110,6 @@ def test_a_continuous_range_needs_a_number_of_points():
 def test_grid_points_lie_in_the_space():
     for space in SPACES.values():
         lattice = Lattice(space, 3)
-        for number in random.Random(0).sample(range(1, lattice.size + 1), min(50, lattice.size)):
-            point = lattice.propose(number)
-            assert space.check(point) == point
+        for index in random.Random(0).sample(range(lattice.size), min(50, lattice.size)):
+            point = lattice.point(index)
+            assert space.within(point) == point

@@ -94,7 +94,7 @@ def test_a_space_is_read_as_it_is_written(space):
         ("uniforn(0, 1)", DOMAINS, r"'uniforn' is unknown\. Did you mean 'uniform'\?"),
         ("asha(9)", STRATEGIES, r"'asha' is unknown\. Did you mean 'ASHA'\?"),
         ("tpe", STRATEGIES, r"'tpe' is unknown\. Did you mean 'TPE'\?"),
-        ("Hyperion()", STRATEGIES, r"'Hyperion' is unknown\. Known: Grid, Random, TPE, FullLength, ASHA, PBT\."),
+        ("Hyperion()", STRATEGIES, r"'Hyperion' is unknown\. Did you mean 'Hyperband'\?"),
         ("ASHA(max_epoch=9)", STRATEGIES, r"ASHA\(max_epoch=\.\.\.\) is unknown\. Did you mean 'max_epochs'\?"),
         ("TPE(start=9)", STRATEGIES, r"TPE\(start=\.\.\.\) is unknown\. Did you mean 'startup'\?"),
         ("uniform(0, 1, steps=1)", DOMAINS, r"uniform\(steps=\.\.\.\) is unknown\. Did you mean 'step'\?"),

@@ -4,7 +4,8 @@ import pickle
 
 import pytest
 
-from search import ASHA, PBT, FullLength, Scheduler
+import search
+from search import ASHA, BOHB, PB2, PBT, Extrapolate, FullLength, Goal, Hyperband, MedianStop, Scheduler
 from search.notation import STRATEGIES, parse
 from search.schedulers import judged_epochs, last_epoch, needs_checkpoints
 from tests.kit.scheduler_kit import SchedulerKit
@@ -17,6 +18,11 @@ SCHEDULERS = [
     ASHA(max_epochs=100, grace_epochs=5, keep_1_in=4),
     PBT(max_epochs=20),
     PBT(max_epochs=20, every=5, population=8, mutate=("lr", "decay"), quantile=0.5, resample=0),
+    PB2(max_epochs=20, every=5, population=8, mutate=("lr", "decay")),
+    Hyperband(max_epochs=81),
+    BOHB(max_epochs=27, keep_1_in=4),
+    MedianStop(max_epochs=27, grace_epochs=3),
+    Extrapolate(max_epochs=27, every=2, chance=0.1),
 ]
 
 
@@ -50,6 +56,83 @@ class TestPBT(SchedulerKit):
 
 class TestSlowPBT(SchedulerKit):
     scheduler = PBT(max_epochs=12, every=4, mutate=("lr", "head.width"), quantile=0.5, resample=1.0)
+
+
+class TestPB2(SchedulerKit):
+    scheduler = PB2(max_epochs=12)
+
+
+class TestSlowPB2(SchedulerKit):
+    scheduler = PB2(max_epochs=12, every=3, mutate=("lr", "head.width"), quantile=0.5)
+
+
+class TestHyperband(SchedulerKit):
+    scheduler = Hyperband(max_epochs=9)
+
+
+class TestHyperbandByHalves(SchedulerKit):
+    scheduler = Hyperband(max_epochs=10, keep_1_in=2)
+
+
+class TestBOHB(SchedulerKit):
+    scheduler = BOHB(max_epochs=9)
+
+
+class TestMedianStop(SchedulerKit):
+    scheduler = MedianStop(max_epochs=9)
+
+
+class TestPatientMedianStop(SchedulerKit):
+    scheduler = MedianStop(max_epochs=9, grace_epochs=4, least=1)
+
+
+class TestExtrapolate(SchedulerKit):
+    scheduler = Extrapolate(max_epochs=12)
+
+
+class TestKeenExtrapolate(SchedulerKit):
+    scheduler = Extrapolate(max_epochs=12, grace_epochs=2, every=2, chance=0.5)
+
+
+FRONT = Goal.parse("min loss, min cost, size <= 3")
+PER_SECOND = Goal.parse("min loss per second")
+
+
+class TestStoppingForAFront(SchedulerKit):
+    scheduler = ASHA(max_epochs=9)
+    goal = FRONT
+
+
+class TestPromotionForAFront(SchedulerKit):
+    scheduler = ASHA(max_epochs=9, promote=True)
+    goal = FRONT
+
+
+class TestHyperbandForAFront(SchedulerKit):
+    scheduler = Hyperband(max_epochs=9)
+    goal = FRONT
+
+
+class TestStoppingPerSecond(SchedulerKit):
+    scheduler = ASHA(max_epochs=9)
+    goal = PER_SECOND
+
+
+class TestPromotionPerSecond(SchedulerKit):
+    scheduler = ASHA(max_epochs=9, promote=True)
+    goal = PER_SECOND
+
+
+class TestMedianStopPerSecond(SchedulerKit):
+    scheduler = MedianStop(max_epochs=9)
+    goal = PER_SECOND
+
+
+def test_every_scheduler_of_the_facade_runs_through_the_kit():
+    kits = [kit for kit in globals().values() if isinstance(kit, type) and issubclass(kit, SchedulerKit)]
+    listed = {value for value in vars(search).values() if isinstance(value, type) and issubclass(value, Scheduler)}
+
+    assert listed - {type(kit.scheduler) for kit in kits if hasattr(kit, "scheduler")} == {Scheduler}
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS, ids=str)

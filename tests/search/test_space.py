@@ -84,10 +84,10 @@ def chain(leaf: Any) -> list[tuple[str, int, tuple[Any, ...]]]:
     return [(*pair, leaf.condition[:k]) for k, pair in enumerate(leaf.condition)]
 
 
-def chosen(space: Space, flat: dict[str, Any], parent: str, place: int, condition: tuple[Any, ...]) -> bool:
-    """Whether a parent has its option, by searching all leaves for it."""
+def chosen(space: Space, flat: dict[str, Any], parent: str, places: Any, condition: tuple[Any, ...]) -> bool:
+    """Whether a parent has one of its places, by searching all leaves for it."""
     [leaf] = [leaf for leaf in space.leaves if (leaf.name, leaf.condition) == (parent, condition)]
-    return parent in flat and leaf.domain.holds(flat[parent]) and leaf.domain.index(flat[parent]) == place
+    return parent in flat and leaf.domain.holds(flat[parent]) and leaf.place(flat[parent]) in places
 
 
 def test_a_tree_reads_as_tables_and_models_want_it():

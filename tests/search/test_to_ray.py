@@ -15,15 +15,35 @@ from hypothesis import strategies as st
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from search import ASHA, PBT, TPE, FullLength, Grid, Random, Space, Strategy, choice, integer, loguniform, uniform
+from search import (
+    ASHA,
+    BOHB,
+    PB2,
+    PBT,
+    TPE,
+    FullLength,
+    Grid,
+    Hyperband,
+    MedianStop,
+    Random,
+    Space,
+    Strategy,
+    choice,
+    integer,
+    loguniform,
+    strategy_of,
+    uniform,
+)
 from search.engines.draws import Draws
 from search.engines.full_length import Unjudged
-from search.engines.lattice import Lattice
+from search.engines.hyperband import Bands
+from search.engines.median import Medians
+from search.engines.parzen import Parzen
 from search.engines.promotion import Promotion
-from search.engines.tpe import ParzenTrees
+from search.engines.walk import Walk
 from search.protocol import Exploit, Go, Pause, Score, Stop
 from search.schedulers import judged_epochs
-from search.to_ray import RayASHA, RayPBT, TuneCallback, TuneScheduler, TuneSearcher, engines
+from search.to_ray import RayASHA, RayPopulation, TuneCallback, TuneScheduler, TuneSearcher, engines
 from tests.kit.scheduler_kit import Study, replay
 
 SPACE = Space({"lr": loguniform(1e-4, 1e-1), "width": integer(1, 64), "act": choice("relu", "gelu", "tanh")})
@@ -33,10 +53,14 @@ SPACE = Space({"lr": loguniform(1e-4, 1e-1), "width": integer(1, 64), "act": cho
     ("strategy", "sampler", "scheduler"),
     [
         (Strategy(Random()), Draws, Unjudged),
-        (Strategy(Grid(points=2), ASHA(max_epochs=9)), Lattice, RayASHA),
-        (Strategy(TPE(), ASHA(max_epochs=9, promote=True)), ParzenTrees, Promotion),
-        (Strategy(Random(), PBT(max_epochs=9)), Draws, RayPBT),
-        (Strategy(TPE(), FullLength(epochs=3)), ParzenTrees, Unjudged),
+        (Strategy(Grid(points=2), ASHA(max_epochs=9)), Walk, RayASHA),
+        (Strategy(TPE(), ASHA(max_epochs=9, promote=True)), Parzen, Promotion),
+        (Strategy(TPE(), Hyperband(max_epochs=9)), Parzen, Bands),
+        (strategy_of(BOHB(max_epochs=9)), Parzen, Bands),
+        (Strategy(Random(), MedianStop(max_epochs=9)), Draws, Medians),
+        (Strategy(Random(), PBT(max_epochs=9)), Draws, RayPopulation),
+        (Strategy(Random(), PB2(max_epochs=9)), Draws, RayPopulation),
+        (Strategy(TPE(), FullLength(epochs=3)), Parzen, Unjudged),
     ],
     ids=str,
 )
@@ -187,15 +211,15 @@ def test_trials_at_other_rungs_of_a_batch_do_not_change_a_verdict():
 GENES = PBT(max_epochs=1000, every=2, mutate=("lr", "width", "act"))
 
 
-def population(pace: PBT = GENES, space: Space = SPACE, size: int = 8, seed: int = 0) -> RayPBT:
-    engine = RayPBT(pace, space, seed, size)
+def population(pace: PBT = GENES, space: Space = SPACE, size: int = 8, seed: int = 0) -> RayPopulation:
+    engine = RayPopulation(pace, space, seed, size)
     for k in range(size):
         engine.add(f"t{k:05d}", space.sample(random.Random(k)))
         engine.begin(f"t{k:05d}")
     return engine
 
 
-def obey(engine: RayPBT, decisions: dict[str, Any]) -> None:
+def obey(engine: RayPopulation, decisions: dict[str, Any]) -> None:
     for trial, decision in decisions.items():
         if isinstance(decision, Exploit):
             engine.adopt(trial, decision)
@@ -340,7 +364,7 @@ def test_of_several_epochs_of_a_member_in_one_batch_the_newest_counts():
 
 
 def test_a_population_larger_than_the_machine_takes_turns_and_trains_alike():
-    engine = RayPBT(PBT(max_epochs=20, every=2), SPACE, 0, 9)
+    engine = RayPopulation(PBT(max_epochs=20, every=2), SPACE, 0, 9)
     study = Study(
         engine, SPACE, lambda trial, epoch, params: abs(math.log(params["lr"]) + 5), 20, range(2, 20, 2), 2, trials=9
     )
@@ -361,11 +385,11 @@ def test_a_population_larger_than_the_machine_takes_turns_and_trains_alike():
 
     assert all(epochs == 20 for epochs in study.done.values())
     assert max(spread) <= 4  # nobody runs ahead by more than its own turn
-    assert replay(RayPBT(PBT(max_epochs=20, every=2), SPACE, 0, 9), study.events) == study.decisions
+    assert replay(RayPopulation(PBT(max_epochs=20, every=2), SPACE, 0, 9), study.events) == study.decisions
 
 
 def test_a_population_that_fits_at_once_is_never_paused_for_others():
-    engine = RayPBT(PBT(max_epochs=20, every=2), SPACE, 0, 6)
+    engine = RayPopulation(PBT(max_epochs=20, every=2), SPACE, 0, 6)
 
     study = Study(engine, SPACE, lambda trial, epoch, params: params["lr"], 20, range(2, 20, 2), 6, trials=6).run()
 
@@ -373,7 +397,7 @@ def test_a_population_that_fits_at_once_is_never_paused_for_others():
 
 
 def test_without_a_known_size_members_come_back_before_new_ones_are_made():
-    engine = RayPBT(PBT(max_epochs=20), SPACE, 0, None)
+    engine = RayPopulation(PBT(max_epochs=20), SPACE, 0, None)
     for k in range(4):
         engine.add(f"t{k:05d}", SPACE.sample(random.Random(k)))
         engine.begin(f"t{k:05d}")
@@ -400,7 +424,7 @@ def test_finished_members_are_neither_copied_nor_woken():
 
 def test_a_start_point_written_as_a_whole_number_is_still_perturbed_as_a_real_one():
     space = Space({"x": uniform(0, 10)})
-    engine = RayPBT(PBT(max_epochs=9, resample=0), space, 0, 2)
+    engine = RayPopulation(PBT(max_epochs=9, resample=0), space, 0, 2)
     for trial in ("t00000", "t00001"):
         engine.add(trial, {"x": 1})
 
@@ -437,7 +461,7 @@ def test_by_default_every_unconditional_float_mutates():
         {"lr": uniform(0, 1), "n": integer(1, 4), "g": {"d": uniform(0, 1)}, "o": choice(a={"m": uniform(0, 1)})}
     )
 
-    assert list(RayPBT(PBT(max_epochs=9), space, 0, 4)._mutable) == ["lr", "g.d"]
+    assert list(RayPopulation(PBT(max_epochs=9), space, 0, 4)._genes.domains) == ["lr", "g.d"]
 
 
 def test_a_member_that_reports_although_it_should_wait_is_judged_all_the_same():

@@ -17,12 +17,12 @@ TWO_SENTENCES = re.compile(r"trial t00003 .+?[.?] .+[.?}]", re.DOTALL)
 
 
 def cleaned(value):
-    return clean({"loss": value}, "t00003", "loss")["loss"]
+    return clean({"loss": value}, "t00003", ["loss"])["loss"]
 
 
 def refusal(metrics, metric="loss"):
     with pytest.raises(BadReportError) as caught:
-        clean(metrics, "t00003", metric)
+        clean(metrics, "t00003", [metric])
     assert TWO_SENTENCES.fullmatch(str(caught.value)), str(caught.value)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -155,7 +155,7 @@ def test_names_that_are_no_names_are_refused(name):
 
 
 def test_names_of_a_subclass_of_str_become_plain_ones():
-    [name] = clean({np.str_("loss"): 1}, "t00003", "loss")
+    [name] = clean({np.str_("loss"): 1}, "t00003", ["loss"])
 
     assert type(name) is str
 
@@ -195,4 +195,4 @@ def test_an_error_of_the_device_is_not_mistaken_for_a_bad_report():
 def test_emoji_and_long_names_pass():
     names = {"loss": 1, "gen🎵auigkeit": 2, "n" * 5_000: 3}
 
-    assert clean(names, "t00003", "loss") == names
+    assert clean(names, "t00003", ["loss"]) == names

@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import nn
 
+from search import Goal
 from trainables import Batches, TorchTrainable, Trainable, checkpoint, function, saver, session
 from trainables.session import LostError, Session
 from trainables.start import starter
@@ -26,8 +27,9 @@ def leg(trial="t00001", **changes):
     return terms | {"seconds": 0.0, "best": None, "best_epoch": 0} | changes
 
 
-def sessions(train, folder, metric="loss", mode="min", **terms):
-    return Session(starter(train, metric), folder, metric, mode, **terms)
+def sessions(train, folder, metric="loss", mode="min", must_save=False, judged=(), **terms):
+    aim = Goal(mode, metric)
+    return Session(starter(train, metric), folder, aim, judged, judged if must_save else (), **terms)
 
 
 def run(train, folder, terms=None, advances=99, **more):
@@ -316,7 +318,7 @@ def test_the_best_epoch_of_earlier_legs_keeps_its_checkpoint(tmp_path):
     run(Counter, tmp_path, leg(params={"losses": losses}), last_epoch=4, judged=(2, 3), must_save=True)
 
     params = {"losses": dict.fromkeys(range(5, 10), 9.0)}
-    terms = leg(upto=4, best=1.0, best_epoch=2, params=params)
+    terms = leg(upto=4, best=[0.0, 1.0], best_epoch=2, params=params)
     run(Counter, tmp_path, terms, last_epoch=9, judged=(5, 6, 7, 8), must_save=True)
 
     assert {9, 8, 7, 2} <= set(saved(tmp_path)) <= {9, 8, 7, 2, 4}  # the fourth is the last that the ledger knew
@@ -411,7 +413,7 @@ class OutOfMemoryError(RuntimeError):
     ],
 )
 def test_errors_that_poison_the_process_lose_it(tmp_path, error, reason):
-    worker = Session(lambda params, seed: fails_with(error), tmp_path, "loss", "min")
+    worker = Session(lambda params, seed: fails_with(error), tmp_path, Goal("min", "loss"))
     worker.begin(leg())
 
     with pytest.raises(LostError) as caught:

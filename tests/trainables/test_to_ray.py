@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from cluster.to_ray import connect
+from search import Goal
 from trainables import Batches, TorchTrainable
 from trainables.shipping import pack
 from trainables.to_ray import Leg
@@ -63,7 +64,7 @@ def nested(coded, shared={"layers": [8]}):  # noqa: B006 - a space's options are
 
 
 def actor(ray, source, folder, **terms):
-    terms = {"folder": folder, "metric": "loss", "mode": "min", "last_epoch": 3} | terms
+    terms = {"folder": folder, "aim": Goal("min", "loss"), "last_epoch": 3} | terms
     worker = ray.remote(num_cpus=1)(Worker)
     return worker.remote(pack(source, nested), terms)
 
@@ -77,7 +78,7 @@ class Worker:
     def run(self, config):
         if self._inner is None:
             self._inner = Leg.__new__(Leg)
-            self._inner.setup(config, self._packed, self._terms)
+            self._inner.setup(config, self._packed, self._terms, 1)
         else:
             assert self._inner.reset_config(config)
         rows = []
@@ -112,7 +113,7 @@ def test_tune_runs_legs_one_after_the_other_on_one_actor(ray, tmp_path, monkeypa
     from trainables.to_ray import tune_trainable
 
     monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    terms = {"folder": tmp_path, "metric": "loss", "mode": "min", "last_epoch": 3}
+    terms = {"folder": tmp_path, "aim": Goal("min", "loss"), "last_epoch": 3}
     configs = [leg("t00001", params={"lr": 5.0}), leg("t00002"), leg("t00003")]
     trainable = tune.with_resources(tune_trainable(pack(Net, nested), terms), {"cpu": 1})
 
