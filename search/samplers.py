@@ -264,14 +264,14 @@ class QLearning(Sampler):
     """
 
     learns: ClassVar[bool] = True
-    rate: float = 0.1
+    rate: float = 0.5
     bins: int = 8
-    explore: int = 60
+    explore: int = 30
 
     def __post_init__(self) -> None:
-        check_between(self, 0, 1, 0.1, "rate")
+        check_between(self, 0, 1, 0.5, "rate")
         check_whole(self, 2, 8, "bins")
-        check_whole(self, 1, 60, "explore")
+        check_whole(self, 1, 30, "explore")
 
 
 @dataclass(frozen=True, slots=True)

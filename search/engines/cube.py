@@ -41,9 +41,10 @@ class Cube:
             relatives: points from which some were taken: their values come back as they are, to the last digit.
         """
         point = self.space.at([0.5 if u != u else min(max(float(u), 0.0), _BELOW_ONE) for u in units])
+        active = {place for place, _ in self.space.walk(point)} if relatives else set()
         for relative in relatives:
             for place, leaf in self.space.walk(relative):
-                if leaf.name in point and units[place] == leaf.domain.unit(relative[leaf.name]):
+                if place in active and units[place] == leaf.domain.unit(relative[leaf.name]):
                     point[leaf.name] = relative[leaf.name]
         return point
 

@@ -26,10 +26,10 @@ from search.space import Flat, Space
 
 GROWS, SHRINKS = 1.2, 0.5  # Rprop's eta+ and eta-
 SMALLEST, LARGEST = 1e-3, 0.5  # of a step; a descent whose steps are all smaller has arrived
-
+ENOUGH = 5  # trials without a gradient, after which there is none to hope for
+JUMPS = 4  # attempts after which a descent that would only go where another has been starts afresh
 
 Known = Callable[[Past], bool]  # whether a trial was over in time to be looked at
-ENOUGH = 5  # trials without a gradient, after which there is none to hope for
 
 
 @dataclass
@@ -48,11 +48,6 @@ class Descent:
     signs: np.ndarray
     tried: Past | None = None
     passed: list[int] = field(default_factory=list)
-
-    @property
-    def has_arrived(self) -> bool:
-        """Whether its steps have become too small to matter."""
-        return bool((self.steps < SMALLEST).all())
 
 
 class Descents:
@@ -83,21 +78,31 @@ class Descents:
         paths = [_copied(path) for path in self._paths]
         path = self._next(_is_over, history)
         self._paths = paths  # asking again changes nothing
-        if path.at is None:
+        if path.at is None or attempt >= JUMPS:
             return draw(self._space, self._seed, number, attempt)
-        units = history.units(path.at)
         rng = generator(self._seed, number, attempt)
-        steps = path.steps * (1 if attempt == 0 else rng.uniform(0.5, 1.5, len(units)))
-        moved = np.clip(units - path.signs * steps, 0, 1)
-        return self._cube.point(np.where(np.isnan(moved), 0.5, moved), path.at.params)
+        moved = self._moved(path, history.units(path.at), 1 if attempt == 0 else rng.uniform(0.5, 1.5, self._cube.size))
+        return self._cube.point(moved, path.at.params)
+
+    def _moved(self, path: Descent, units: np.ndarray, pace: np.ndarray | float = 1.0) -> np.ndarray:
+        """`[D]` one step down from a trial, as far as the walls."""
+        moved: np.ndarray = np.clip(units - path.signs * path.steps * pace, 0, 1)
+        return moved
+
+    def _has_arrived(self, path: Descent, history: History) -> bool:
+        """Whether its next step is too small to matter: it was halved often, or a wall is in the way."""
+        if path.at is None:
+            return bool((path.steps < SMALLEST).all())
+        units = history.units(path.at)
+        return bool(np.nanmax(np.abs(self._moved(path, units) - units), initial=0.0) < SMALLEST)
 
     def _next(self, known: Known, history: History) -> Descent:
         """The descent that goes on, given which trials are known; its state is brought up to date."""
         for path in self._paths:
             if path.tried is not None and known(path.tried):
                 self._judge(path)
-        free = [path for path in self._paths if path.tried is None and path.at is not None and not path.has_arrived]
-        under_way = [path for path in self._paths if not path.has_arrived]
+        under_way = [path for path in self._paths if not self._has_arrived(path, history)]
+        free = [path for path in under_way if path.tried is None and path.at is not None]
         if len(under_way) < self._settings.starts or not free:
             return self._begun(known, history)
         return min(free, key=lambda path: _loss(path.at))

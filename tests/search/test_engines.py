@@ -291,17 +291,16 @@ def test_one_step_of_the_policy_is_the_gradient_of_the_log_probability_times_the
     assert logits[policy._valid] == pytest.approx(expected[policy._valid], abs=1e-6)
 
 
-@pytest.mark.parametrize("sampler", [Reinforce(), QLearning(explore=30)], ids=str)
-def test_controllers_learn_which_choices_go_together(sampler):
+@pytest.mark.parametrize(("sampler", "share"), [(Reinforce(), 0.5), (QLearning(), 0.85)], ids=str)
+def test_controllers_learn_which_choices_go_together(sampler, share):
     space = Space({f"c{k}": list("abcd") for k in range(8)})
 
-    def loss(point):
+    def wrong(point):
         return sum(point[f"c{k}"] != "abcdabcd"[k] for k in range(8))
 
-    rows = search(sampler, space, loss, 150, seed=0)
+    late = [loss for seed in range(3) for _, loss in search(sampler, space, wrong, 150, seed)[100:]]
 
-    late = [loss for _, loss in rows[100:]]
-    assert statistics.mean(late) < 0.7 * statistics.mean(loss for _, loss in rows[:30])
+    assert statistics.mean(late) < share * 6  # chance gets six of eight wrong
 
 
 # -- Q-learning ------------------------------------------------------------------------------------

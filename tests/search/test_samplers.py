@@ -210,7 +210,7 @@ REFUSED = [
     (Swarm, {"particles": 1}, "particles=1", "Set particles=10"),
     (Swarm, {"own": 9}, "own=9", "Set own="),
     (Reinforce, {"bins": 1}, "bins=1", "Set bins=8"),
-    (QLearning, {"explore": 0}, "explore=0", "Set explore=60"),
+    (QLearning, {"explore": 0}, "explore=0", "Set explore=30"),
     (NSGA2, {"population": 1}, "population=1", "Set population=20"),
     (Hypergradient, {"step": -1}, "step=-1", "Set step=0.1"),
 ]
