@@ -155,7 +155,7 @@ def _written(space: Space) -> dict[str, Any]:
 
 
 def _domain(domain: Any) -> Any:
-    if isinstance(domain, Space) and not domain.listed:
+    if isinstance(domain, Space) and domain.form == "dict":
         return _written(domain)
     plain = isinstance(domain, Choice) and not any(domain.spaces) and not domain.ordered and len(domain.options) > 1
     return _options(domain) if plain else str(domain)

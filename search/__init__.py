@@ -41,7 +41,7 @@ from search.samplers import (
     Swarm,
 )
 from search.schedulers import ASHA, BOHB, PB2, PBT, Extrapolate, Hyperband, MedianStop
-from search.space import Space, sequence
+from search.space import Space, alone, sequence
 from search.strategy import Chain, FullLength, Sampler, Scheduler, Strategy
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "Space",
     "Strategy",
     "Swarm",
+    "alone",
     "believed",
     "check_agreement",
     "choice",

@@ -67,7 +67,7 @@ class Float:
                 f"{name}({self.low}, {self.high}) spans more than a float can hold. Draw the bounds closer together."
             )
         if self.step is not None:
-            if not is_number(self.step) or not 0 < self.step <= self.high - self.low:
+            if not is_number(self.step) or not 0 < self.step <= (self.high - self.low) * (1 + 1e-9):  # 0.15 - 0.1
                 raise ValueError(
                     f"{name}({self.low}, {self.high}) cannot be walked in steps of {self.step!r}. "
                     f"Set a step between 0 and {self.high - self.low:g}."

@@ -16,7 +16,7 @@ from search import samplers, schedulers
 from search.domains import choice, fixed, integer, logint, lognormal, loguniform, normal, ordinal, uniform, variants
 from search.prior import believed
 from search.repeat import repeat
-from search.space import sequence
+from search.space import alone, sequence
 from search.spelling import did_you_mean
 from search.strategy import Sampler, Scheduler
 
@@ -37,6 +37,7 @@ DOMAINS: Names = {
         repeat,
         variants,
         sequence,
+        alone,
     )
 }
 STRATEGIES: Names = {

@@ -190,6 +190,6 @@ def _is_word(option: object) -> bool:
 
 def written(params: Any) -> str:
     """Parameters in the notation: `{'momentum': uniform(0, 0.99)}`."""
-    if isinstance(params, Mapping) and not getattr(params, "listed", False):
+    if isinstance(params, Mapping) and getattr(params, "form", "dict") == "dict":
         return "{" + ", ".join(f"{name!r}: {written(domain)}" for name, domain in params.items()) + "}"
     return repr(params) if isinstance(params, list | tuple) else str(params)

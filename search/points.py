@@ -8,7 +8,7 @@ place what JSON cannot hold. `search.space` says which names and values there ar
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from search.domains import Int
 from search.options import SCALARS, Choice
@@ -16,6 +16,7 @@ from search.repeat import Repeat
 from search.spelling import did_you_mean
 
 Flat = dict[str, Any]
+Form = Literal["dict", "tuple", "value"]  # in which a trainable is given a group of values
 
 LONGEST = 200  # characters of a text in ledger and tables; a longer option is kept by its place
 
@@ -62,8 +63,11 @@ def _flatten_bare(domain: Choice, value: Any, path: str, flat: Flat) -> None:
 
 
 def _flatten_group(params: Mapping[str, Any], nested: object, path: str, flat: Flat) -> None:
-    if getattr(params, "listed", False) and isinstance(nested, list | tuple):
+    form: Form = getattr(params, "form", "dict")
+    if form == "tuple" and isinstance(nested, list | tuple):
         nested = dict(zip(params, nested, strict=False))
+    elif form == "value":
+        nested = dict.fromkeys(params, nested)
     if not isinstance(nested, Mapping):
         raise ValueError(f"{path}={nested!r} should hold {', '.join(params) or 'nothing'}. Write {path}: {{...}}.")
     for name, value in nested.items():
@@ -104,7 +108,8 @@ def _nest(domain: Any, flat: Mapping[str, Any], path: str) -> Any:
     match domain:
         case Mapping():
             group = nest(domain, flat, f"{path}.")
-            return tuple(group.values()) if getattr(domain, "listed", False) else group
+            form: Form = getattr(domain, "form", "dict")
+            return group if form == "dict" else tuple(group.values()) if form == "tuple" else group["value"]
         case Repeat(n=n, each=each):
             copies = flat[path] if isinstance(n, Int) else n
             return [_nest(each, flat, f"{path}.{copy}") for copy in range(copies)]

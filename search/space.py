@@ -16,7 +16,7 @@ from typing import Any
 from search.domains import Choice, Float, Int
 from search.limits import Limit, parse_limit
 from search.options import listed, written
-from search.points import Flat, flatten, is_json, nest, shown, shown_params
+from search.points import Flat, Form, flatten, is_json, nest, shown, shown_params
 from search.prior import Belief, Prior
 from search.repeat import Repeat
 from search.room import first_kept, pulled
@@ -35,7 +35,7 @@ class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
         params: name to domain; a list is a choice among its items, a mapping is a group.
         limits: relations between parameters that every point keeps, such as `layers * width <= 4096`.
         prior: what is believed about some of them.
-        listed: whether a trainable is given the values in a tuple instead of under their names.
+        form: what a trainable is given: a dict of the values, a tuple of them, or the one value alone.
 
     Attributes:
         leaves: all parameters, parents before what hangs on them.
@@ -47,7 +47,7 @@ class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
             leave no room.
     """
 
-    __slots__ = ("_kept", "_params", "_parents", "_with_branches", "leaves", "limits", "listed", "prior")
+    __slots__ = ("_kept", "_params", "_parents", "_with_branches", "form", "leaves", "limits", "prior")
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
         limits: Iterable[str | Limit] = (),
         prior: Belief | Iterable[Belief] = (),
         *,
-        listed: bool = False,
+        form: Form = "dict",
     ):
-        self.listed = listed
+        self.form = form
         if not isinstance(params, Mapping):
             raise ValueError(
                 f"the space is {params!r} ({type(params).__name__}). Give names and domains: "
@@ -100,7 +100,7 @@ class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
         return (
             isinstance(other, Space)
             and list(self._params.items()) == list(other._params.items())
-            and self.listed == other.listed
+            and self.form == other.form
             and self.limits == other.limits
             and self.prior == other.prior
         )
@@ -112,8 +112,8 @@ class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
         return f"Space({self})"
 
     def __str__(self) -> str:
-        if self.listed:
-            return f"sequence({', '.join(map(written, self.values()))})"
+        if self.form != "dict":
+            return f"{'sequence' if self.form == 'tuple' else 'alone'}({', '.join(map(written, self.values()))})"
         return "{" + ", ".join(f"{name!r}: {domain}" for name, domain in self.items()) + "}"
 
     def walk(self, point: Mapping[str, Any]) -> Iterator[tuple[int, Leaf]]:
@@ -256,7 +256,18 @@ def sequence(*domains: Any) -> Space:
     >>> print(sequence(uniform(0, 1), [1, 2]))
     sequence(uniform(0, 1), choice(1, 2))
     """
-    return Space({str(place): domain for place, domain in enumerate(domains)}, listed=True)
+    return Space({str(place): domain for place, domain in enumerate(domains)}, form="tuple")
+
+
+def alone(domain: Any) -> Space:
+    """What a branch without a name is: one domain, whose value is given as it is.
+
+    >>> from search.domains import integer
+    >>> from search.options import variants
+    >>> print(Space({"depth": variants("any", some=alone(integer(1, 9)))}))
+    {'depth': variants('any', some=alone(integer(1, 9)))}
+    """
+    return Space({"value": domain}, form="value")
 
 
 def _domain(name: object, value: Any) -> "Float | Int | Choice | Repeat | Space":

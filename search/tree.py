@@ -28,8 +28,9 @@ class Leaf:
 
     @property
     def label(self) -> str:
-        """A name that no other leaf has, not even one of another branch."""
-        return str((self.name, *self.condition))
+        """A name that no other leaf has, not even one of another branch: `optimizer.momentum [optimizer=1]`."""
+        when = ", ".join(f"{parent}={'|'.join(map(str, places))}" for parent, places in self.condition)
+        return f"{self.name} [{when}]" if when else self.name
 
     def place(self, value: Any) -> int:
         """The place of one of its values, as conditions name it."""

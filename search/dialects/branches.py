@@ -4,16 +4,16 @@ import keyword
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from search.domains import Choice, Int
+from search.domains import Choice, Int, fixed
 from search.repeat import Repeat
-from search.space import Space
+from search.space import Space, alone
 
 
 def branch_names(options: Sequence[Any]) -> list[Any]:
     """A name for each option of a choice.
 
     That of a constant by which all dicts differ, `{"type": "sgd", ...}` and `{"type": "adam", ...}`; where there is
-    none, `option0`, `option1` ... Options that are neither dicts nor lists keep their value.
+    none, `option0`, `option1` ..., as for lists. Options that are neither dicts nor lists keep their value.
     """
     dicts = [option for option in options if isinstance(option, Mapping)]
     if dicts and not any(isinstance(option, list | tuple) for option in options):
@@ -39,7 +39,16 @@ def branches(plain: Sequence[Any], names: Sequence[Any], spaces: Sequence[Space 
     if all(found is not None for found, space in zip(own, spaces, strict=True) if space is not None):
         found = [(name, None) if form is None else form for form, name in zip(own, names, strict=True)]
         return Choice(tuple(name for name, _ in found), tuple(space for _, space in found))
-    return Choice(tuple(names), tuple(spaces), bare=True)
+    return Choice(tuple(names), tuple(map(_bare_form, plain, spaces)), bare=True)
+
+
+def _bare_form(option: Any, space: Space | None) -> Any:
+    """The parameters of an option without a name: its constants, where there are no others."""
+    if space is not None or not isinstance(option, Mapping | list | tuple):
+        return space
+    if isinstance(option, Mapping):
+        return Space({str(name): fixed(inner) for name, inner in option.items()}) if option else {}
+    return alone(fixed(option))
 
 
 def repeated(
@@ -80,10 +89,10 @@ def _own_form(option: Any, space: Space | None) -> tuple[str, Any] | None:
         ):
             return next(iter(option)), {}
         return None
-    if len(space) != 1 or space.listed:
+    if len(space) != 1 or space.form != "dict":
         return None
     [(name, inner)] = space.items()
-    return (name, inner) if is_word(name) and isinstance(inner, Space) and not inner.listed else None
+    return (name, inner) if is_word(name) and isinstance(inner, Space) and inner.form == "dict" else None
 
 
 def _texts(options: Sequence[Any]) -> set[str]:

@@ -13,7 +13,7 @@ from search.dialects.branches import branch_names, branches, repeated
 from search.domains import Choice, Float, Int, fixed, lognormal, normal
 from search.prior import Belief, believed
 from search.repeat import Repeat
-from search.space import Space
+from search.space import Space, alone
 from search.tree import Leaf
 
 
@@ -83,7 +83,7 @@ class _Reader:
         return fixed(value)
 
     def _sequence(self, items: Any) -> Space:
-        return Space({str(place): self._named(str(place), item) for place, item in enumerate(items)}, listed=True)
+        return Space({str(place): self._named(str(place), item) for place, item in enumerate(items)}, form="tuple")
 
     def _choice(self, node: Any) -> Any:
         index, *options = node.pos_args
@@ -110,7 +110,7 @@ class _Reader:
         if not _holds_node(option):
             return None
         found = self.read(option)
-        return found if isinstance(found, Space) else Space({"value": found})
+        return found if isinstance(found, Space) else alone(found)
 
     def _weigh(self, index: Any, options: list[Any]) -> None:
         """`hp.pchoice`'s probabilities as a belief in the likeliest option."""
@@ -262,7 +262,10 @@ class _Writer:
 
     def group(self, params: Mapping[str, Any], prefix: str, condition: Any) -> Any:
         inner = {name: self.of(domain, f"{prefix}{name}", condition) for name, domain in params.items()}
-        return list(inner.values()) if getattr(params, "listed", False) else inner
+        form = getattr(params, "form", "dict")
+        if form == "value":
+            return inner["value"]
+        return inner if form == "dict" else list(inner.values())
 
     def of(self, domain: Any, path: str, condition: Any) -> Any:
         label = path if not condition else Leaf(path, domain, condition).label

@@ -1,6 +1,7 @@
 """Optuna's distributions, and a trial of its define-by-run."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,10 +47,15 @@ def to_optuna(space: Space) -> dict[str, Any]:
 
 
 def suggest(space: Space, trial: Any) -> dict[str, Any]:
-    """A point from an Optuna trial, parameter by parameter; only those that are active are asked for."""
+    """A point from an Optuna trial, parameter by parameter; only those that are active are asked for.
+
+    They have their flat names in Optuna; a choice is asked for by the places of its options, for these may be of any
+    type, and so is a parameter that branches share by name and its condition.
+    """
+    branches = Counter(leaf.name for leaf in space.leaves)
     point: Flat = {}
     for _, leaf in space.walk(point):
-        point[leaf.name] = _asked(trial, leaf)
+        point[leaf.name] = _asked(trial, leaf.name if branches[leaf.name] == 1 else leaf.label, leaf.domain)
     return space.nest(point)
 
 
@@ -74,8 +80,7 @@ def _written(leaf: Leaf) -> Any:
     )
 
 
-def _asked(trial: Any, leaf: Leaf) -> Any:
-    label, domain = leaf.name if not leaf.condition else leaf.label, leaf.domain
+def _asked(trial: Any, label: str, domain: Float | Int | Choice) -> Any:
     match domain:
         case Choice(options=options):
             return options[trial.suggest_categorical(label, range(len(options)))]

@@ -11,7 +11,7 @@ from typing import Any
 from search.dialects.branches import branch_names, branches, repeated
 from search.domains import Choice, Float, Int, fixed, normal
 from search.repeat import Repeat
-from search.space import Space
+from search.space import Space, alone
 
 
 def from_tune(space: Any) -> Space:
@@ -22,7 +22,11 @@ def from_tune(space: Any) -> Space:
     """
     if not isinstance(space, Mapping) or _is_grid(space):
         raise ValueError(f"the space is {space!r}. Give names and domains: {{'lr': tune.loguniform(1e-5, 1e-1)}}.")
-    return Space({name: _read(str(name), value) for name, value in space.items()})
+    return _group("", space)
+
+
+def _group(prefix: str, space: Mapping[Any, Any]) -> Space:
+    return Space({str(name): _read(f"{prefix}{name}", value) for name, value in space.items()})
 
 
 def _read(name: str, value: Any) -> Any:
@@ -36,15 +40,16 @@ def _read(name: str, value: Any) -> Any:
         case "Function" if type(value).__module__.startswith("ray.tune"):
             raise ValueError(
                 f"{name} is tune.sample_from(...), a function that only draws and cannot be searched. "
-                f"Give its range, or make it a condition: {name}=choice(a={{...}}, b={{...}}); relations are limits."
+                f"Give its range, {name}=uniform(0, 1), and say what it depends on by choice(a={{...}}, b={{...}}) "
+                f"or by limits."
             )
     if isinstance(value, Float | Int | Choice | Repeat | Space):
         return value
     if isinstance(value, Mapping):
-        return _choice(name, list(value["grid_search"])) if _is_grid(value) else from_tune(value)
+        return _choice(name, list(value["grid_search"])) if _is_grid(value) else _group(f"{name}.", value)
     if isinstance(value, list | tuple) and any(_holds_domain(item) for item in value):
         items = {str(place): _read(f"{name}.{place}", item) for place, item in enumerate(value)}
-        return Space(items, listed=True)
+        return Space(items, form="tuple")
     return fixed(value)
 
 
@@ -92,12 +97,14 @@ def _choice(name: str, options: Sequence[Any]) -> Choice | Repeat:
         if found is not None:
             return found
     spaces = [_branch_space(name, option) if _holds_domain(option) else None for option in options]
-    return branches(options, branch_names(options), spaces)
+    pairs = zip(options, spaces, strict=True)
+    told = [option if space is None or isinstance(option, Mapping) else () for option, space in pairs]
+    return branches(options, branch_names(told), spaces)
 
 
 def _branch_space(name: str, option: Any) -> Space:
     found = _read(name, option)
-    return found if isinstance(found, Space) else Space({"value": found})
+    return found if isinstance(found, Space) else alone(found)
 
 
 def _is_grid(value: Mapping[Any, Any]) -> bool:

@@ -25,7 +25,9 @@ def _written(domain: Any) -> Any:
     match domain:
         case Space():
             inner = {name: _written(value) for name, value in domain.items()}
-            return list(inner.values()) if domain.listed else inner
+            if domain.form == "value":
+                return inner["value"]
+            return inner if domain.form == "dict" else list(inner.values())
         case Repeat(n=n, each=each):
             copies = [_written(each) for _ in range(domain.most)]
             return tune.choice([copies[:k] for k in n.grid(None)]) if isinstance(n, Int) else copies
