@@ -31,8 +31,8 @@ class Ageing:
         self._genetics = Genetics(self._cube, settings.sigma)
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
-        evidence = history.evidence(self._settings.tournament)
-        if len(history) < self._settings.population or not len(evidence):
+        evidence = history.evidence()
+        if not evidence.carries(self._settings.population):
             return draw(self._space, self._seed, number, attempt)
         rng = generator(self._seed, number, attempt)
         standing = np.empty(len(evidence), dtype=int)

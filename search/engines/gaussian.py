@@ -39,15 +39,14 @@ class Gaussian:
         self._coarse = Sequence(space, seed)
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
-        evidence, failed = history.evidence(self._settings.startup), history.failed()
-        known = len(evidence) + len(failed)
-        if known < self._settings.startup or not len(evidence):
+        evidence = history.evidence()
+        if not evidence.carries(self._settings.startup):
             return self._coarse(number - 1 + 4_096 * attempt)
         if not self._cube.searched.any():
             return draw(self._space, self._seed, number, attempt)
         with quiet():
-            sampler = self._sampler(seed_of(self._seed, number, attempt), known)
-            study = filled(evidence, failed, history, sampler, self._coordinates.padded, most=MOST)
+            sampler = self._sampler(seed_of(self._seed, number, attempt), evidence.heard)
+            study = filled(evidence, history.failed(), history, sampler, self._coordinates.padded, most=MOST)
             trial = study.ask()
             return self._cube.point([self._coordinates.asked(trial, place) for place in range(self._cube.size)])
 

@@ -30,8 +30,8 @@ class Coordinate:
         self._genetics, self._coarse = Genetics(self._cube, settings.radius), Sequence(space, seed)
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
-        evidence = history.evidence(self._settings.startup)
-        if len(history) < self._settings.startup or not len(evidence):
+        evidence = history.evidence()
+        if not evidence.carries(self._settings.startup):
             return self._coarse(number - 1 + 4_096 * attempt)
         rng = generator(self._seed, number, attempt)
         best = evidence.best

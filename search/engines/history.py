@@ -18,6 +18,8 @@ from search.pareto import ranking
 from search.protocol import FINISHED, Lesson, Seen
 from search.space import Flat, Space
 
+FEW = 6  # trials at the longest length that was reached, before models are built where others ended earlier
+
 
 @dataclass(slots=True)
 class Past:
@@ -66,6 +68,8 @@ class Evidence:
         losses: `[N, M]` per objective, less is better; normal scores where earlier studies are among them.
         margins: `[N, C]` how far each lies beyond the limits on outcomes; less than 0 within.
         epoch: at which they were seen.
+        heard: how many trials were seen at any length, or failed; those of earlier studies are among them.
+        failed: how many of these failed.
     """
 
     pasts: tuple[Past, ...]
@@ -73,9 +77,20 @@ class Evidence:
     losses: np.ndarray
     margins: np.ndarray
     epoch: int
+    heard: int
+    failed: int
 
     def __len__(self) -> int:
         return len(self.pasts)
+
+    def carries(self, startup: int) -> bool:
+        """Whether a model can be built on it: where trials are stopped early, few have come so far at first.
+
+        Args:
+            startup: how many trials must have been heard of.
+        """
+        enough = min(FEW, startup, self.heard - self.failed)
+        return self.heard >= startup and len(self) >= max(enough, 1)
 
     @property
     def excess(self) -> np.ndarray:
@@ -209,17 +224,16 @@ class History:
             found += [level[k] for k in ranking(losses, excess)]
         return found + [past for past in pasts if past.last is None]
 
-    def evidence(self, enough: int = 1) -> Evidence:
-        """The sound trials at the longest length at which enough of them were seen, as in BOHB.
+    def evidence(self) -> Evidence:
+        """The sound trials at the longest length that any of them came to.
 
-        Falkner et al. 2018, arXiv:1807.01774: trials of different lengths are not compared with each other.
-        Those of earlier studies are among them as long as they outnumber the study's own, thinned evenly from the
-        best to the worst.
-
-        Args:
-            enough: how many trials a length needs; where none has so many, the one with the most counts.
+        Trials of different lengths are not compared with each other (as in BOHB, Falkner et al. 2018,
+        arXiv:1807.01774). A shorter length never stands in for a longer one, however few came to it: a model of
+        first epochs leads to what learns fast at first, and by the measurement in `benchmarks/` does worse than
+        random points. Trials of earlier studies are among them as long as they outnumber the study's own, thinned
+        evenly from the best to the worst.
         """
-        epoch = self._level(enough)
+        epoch = max((epoch for epoch, trials in self._levels.items() if trials), default=FINISHED)
         own = [past for past in self.pasts.values() if epoch in past.seen and not past.failed]
         left = max(len(self.lessons) - len(own), 0)
         older = [self.lessons[k] for k in np.linspace(0, len(self.lessons) - 1, left).astype(int)]
@@ -230,16 +244,9 @@ class History:
         pasts = (*own, *older)
         limits = len(seen[0].margins) if seen else 0
         margins = np.array([s.margins for s in seen], dtype=float).reshape(len(seen), limits)
-        return Evidence(pasts, self.stacked(pasts), losses, margins, epoch)
-
-    def _level(self, enough: int) -> int:
-        chosen = FINISHED
-        for epoch in sorted(self._levels, reverse=True):
-            if self._levels[epoch] > self._levels.get(chosen, 0):
-                chosen = epoch
-            if self._levels[epoch] >= enough:
-                return epoch
-        return chosen
+        failed = sum(past.failed for past in self.pasts.values())
+        heard = failed + len(self.lessons) + sum(bool(p.seen) and not p.failed for p in self.pasts.values())
+        return Evidence(pasts, self.stacked(pasts), losses, margins, epoch, heard, failed)
 
     def _add_row(self, number: int, params: Flat) -> None:
         if len(self._rows) == len(self._units):

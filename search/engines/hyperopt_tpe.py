@@ -37,8 +37,8 @@ class HyperOptTPE:
         return {**self.__dict__, "_backend": None}  # HyperOpt's own objects do not travel; they are made again
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
-        evidence, failed = history.evidence(self._enough), history.failed()
-        if len(evidence) + len(failed) < self._settings.startup or not len(evidence) or self._is_random(number):
+        evidence, failed = history.evidence(), history.failed()
+        if not evidence.carries(self._settings.startup) or self._is_random(number):
             return draw(self._space, self._seed, number, attempt)
         if self._backend is None:
             self._backend = _HyperOpt(self._space, self._settings)
@@ -52,10 +52,6 @@ class HyperOptTPE:
 
     def _is_random(self, number: int) -> bool:
         return generator(self._seed, number, 1_000).random() < self._settings.random
-
-    @property
-    def _enough(self) -> int:
-        return max(self._settings.startup, len(self._space.leaves) + 1)
 
     def _gamma(self, sound: int, trials: int) -> float:
         """The setting, or less: failed trials never count among the good ones, however few are sound."""

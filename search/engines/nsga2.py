@@ -30,8 +30,8 @@ class Fronts:
         self._genetics = Genetics(self._cube, settings.sigma)
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
-        evidence = history.evidence(2)
-        if len(history) < self._settings.population or not len(evidence):
+        evidence = history.evidence()
+        if not evidence.carries(self._settings.population):
             return draw(self._space, self._seed, number, attempt)
         rng = generator(self._seed, number, attempt)
         alive = evidence.order()[: self._settings.population]

@@ -32,8 +32,8 @@ class OptunaTPE:
         self._coordinates = Coordinates(space)
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
-        evidence, failed = history.evidence(self._settings.startup), history.failed()
-        if len(evidence) + len(failed) < self._settings.startup or not len(evidence) or self._is_random(number):
+        evidence, failed = history.evidence(), history.failed()
+        if not evidence.carries(self._settings.startup) or self._is_random(number):
             return draw(self._space, self._seed, number, attempt)
         import optuna
 

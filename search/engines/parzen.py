@@ -44,14 +44,13 @@ class Parzen:
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
         rng = generator(self._seed, number, attempt)
-        evidence = history.evidence(max(self._settings.startup, len(self._space.leaves) + 1))
-        failed = history.failed()
-        known = len(evidence) + len(failed)
-        if known < self._settings.startup or not len(evidence) or rng.random() < self._settings.random:
+        evidence = history.evidence()
+        if not evidence.carries(self._settings.startup) or rng.random() < self._settings.random:
             return draw(self._space, self._seed, number, attempt)
         good, bad = self._groups(evidence, history)
         liked, disliked = Mixture(self._cube, good), Mixture(self._cube, bad)  # l and g
         candidates = self._candidates(liked, rng)
+        known = len(evidence) + evidence.failed
         scores = liked.log(candidates) - disliked.log(candidates) + self._belief(candidates, known)
         return self._best_new(candidates, scores, history)
 

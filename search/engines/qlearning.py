@@ -61,7 +61,7 @@ class QTable:
 
     def _learned(self, history: History) -> dict[State, np.ndarray]:
         """Q of every state that was seen, per action."""
-        evidence, failed = history.evidence(5), history.failed()
+        evidence, failed = history.evidence(), history.failed()
         rewards = np.empty(len(evidence))
         rewards[evidence.order()] = 1 - (np.arange(len(evidence)) + 0.5) / max(len(evidence), 1)
         lessons = [(past, reward) for past, reward in zip(evidence.pasts, rewards.tolist(), strict=True)]

@@ -50,7 +50,7 @@ class Policy:
 
     def _learned(self, history: History) -> np.ndarray:
         """`[D, A]` logits after all trials have taught."""
-        evidence, failed = history.evidence(5), history.failed()
+        evidence, failed = history.evidence(), history.failed()
         rewards = np.empty(len(evidence))
         rewards[evidence.order()] = np.arange(len(evidence), dtype=float)
         rewards = -normal_scores(rewards[:, None])[:, 0]

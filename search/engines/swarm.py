@@ -36,8 +36,8 @@ class Particles:
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
         turn, count = len(history.mine), self._settings.particles
         path = history.mine[turn % count :: count]
-        evidence = history.evidence(2)
-        if not path or not len(evidence):
+        evidence = history.evidence()
+        if not path or not evidence.carries(count):
             return self._coarse(number - 1 + 4_096 * attempt)
         rng = generator(self._seed, number, attempt)
         here = self._full(history.units(path[-1]), rng)

@@ -14,6 +14,7 @@ from search.schedulers import compared_epochs, judged_epochs, last_epoch
 from search.to_ray import engines
 
 Curve = Callable[[dict[str, Any], int], dict[str, float]]
+Pace = float | Callable[[dict[str, Any]], float]
 
 
 class Book:
@@ -61,15 +62,20 @@ class World:
         self.conductor = Conductor(self.terms, sampler, scheduler, self.book.append, lambda: self.now)
         self.conductor.begin_study(list(self.book.events), goal=str(aim))
 
-    def run(self, curve: Curve, workers: int = 1, until: int | None = None, seconds: float = 1.0) -> None:
+    def run(self, curve: Curve, workers: int = 1, until: int | None = None, seconds: Pace = 1.0) -> None:
         """Runs until the conductor has nothing left, or until the ledger has `until` events.
 
         Args:
             curve: metrics of flat params at an epoch.
             workers: lanes that work at the same time.
             until: stops the world there, as a kill would.
-            seconds: of an epoch, on the simulated clock.
+            seconds: of an epoch, on the simulated clock; or what gives them for flat params.
         """
+
+        def pace(trial: str) -> float:
+            params = self.terms.space.decode(conductor.record.trials[trial].params)
+            return seconds(params) if callable(seconds) else seconds
+
         conductor, idle, queue, token = self.conductor, list(range(workers)), [], 0
         while not conductor.finished or queue:
             for lane in list(idle):
@@ -78,18 +84,19 @@ class World:
                 if legs:
                     idle.remove(lane)
                     conductor.begin(legs[0]["trial"])
-                    heapq.heappush(queue, (self.now + seconds, token, lane, legs[0], legs[0]["upto"] + 1))
+                    next_at = self.now + pace(legs[0]["trial"])
+                    heapq.heappush(queue, (next_at, token, lane, legs[0], legs[0]["upto"] + 1))
             if until is not None and len(self.book.events) >= until:
                 return
             if not queue:
                 break
             self.now, _, lane, leg, epoch = heapq.heappop(queue)
             params = self.terms.space.decode(conductor.record.trials[leg["trial"]].params)
-            report = Report(leg["trial"], epoch, curve(params, epoch), seconds * epoch)
+            report = Report(leg["trial"], epoch, curve(params, epoch), pace(leg["trial"]) * epoch)
             decision = conductor.tell(f"lane{lane}", [report])[leg["trial"]]
             if isinstance(decision, Go):
                 token += 1
-                heapq.heappush(queue, (self.now + seconds, token, lane, leg, epoch + 1))
+                heapq.heappush(queue, (self.now + pace(leg["trial"]), token, lane, leg, epoch + 1))
             else:
                 idle.append(lane)
 

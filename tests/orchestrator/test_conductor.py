@@ -4,7 +4,33 @@ import math
 import pytest
 
 from orchestrator.terms import Report
-from search import ASHA, PBT, TPE, FullLength, Grid, Random, Space, choice, uniform
+from search import (
+    ASHA,
+    BOHB,
+    CMAES,
+    NSGA2,
+    PB2,
+    PBT,
+    TPE,
+    Bayes,
+    Evolution,
+    Extrapolate,
+    FullLength,
+    Greedy,
+    Grid,
+    Hyperband,
+    Hypergradient,
+    MedianStop,
+    QLearning,
+    Random,
+    Reinforce,
+    Sobol,
+    Space,
+    Swarm,
+    choice,
+    strategy_of,
+    uniform,
+)
 from search.protocol import Go, Pause, Stop
 from tests.kit.simulation import World, bowl, half_broken
 
@@ -16,6 +42,20 @@ EVERY_STRATEGY = [
     TPE() + ASHA(max_epochs=9),
     Random() + ASHA(max_epochs=9, promote=True),
     Random() + PBT(max_epochs=9, every=3),
+    Sobol() + PB2(max_epochs=9, every=3),
+    Random() + Hyperband(max_epochs=9),
+    strategy_of(BOHB(max_epochs=9)),
+    Sobol() + MedianStop(max_epochs=9),
+    Evolution(population=5, tournament=2) + Extrapolate(max_epochs=9),
+    Bayes(startup=5) + FullLength(epochs=2),
+    CMAES(population=4) + FullLength(epochs=2),
+    NSGA2(population=5) + ASHA(max_epochs=9),
+    Greedy(startup=4) + ASHA(max_epochs=9, promote=True),
+    Swarm(particles=4) + MedianStop(max_epochs=9),
+    Reinforce() + ASHA(max_epochs=4),
+    QLearning() + FullLength(epochs=2),
+    (Sobol(n=5) >> TPE()) + ASHA(max_epochs=9),
+    (Grid(points=4) >> Hypergradient()) + FullLength(epochs=2),
 ]
 
 

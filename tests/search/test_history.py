@@ -24,24 +24,44 @@ def told(losses: dict[int, dict[int, float]]) -> History:
     return history
 
 
-def numbers(history: History, enough: int) -> list[int]:
-    return [past.number for past in history.evidence(enough).pasts]
+def numbers(history: History) -> list[int]:
+    return [past.number for past in history.evidence().pasts]
 
 
-def test_evidence_is_of_the_longest_length_with_enough_trials():
-    history = told({n: {1: float(n), **({9: -float(n)} if n <= 10 else {})} for n in range(1, 31)})
+def test_evidence_is_of_the_longest_length_that_any_trial_came_to():
+    history = told({n: {1: float(n), **({9: -float(n)} if n <= 3 else {})} for n in range(1, 31)})
 
-    assert numbers(history, 10) == list(range(1, 11))
-    assert history.evidence(10).epoch == 9
-    assert history.evidence(10).losses[:, 0].tolist() == [-float(n) for n in range(1, 11)]
-    assert numbers(history, 11) == list(range(1, 31))
+    assert numbers(history) == [1, 2, 3]
+    assert history.evidence().epoch == 9
+    assert history.evidence().losses[:, 0].tolist() == [-1.0, -2.0, -3.0]
+    assert numbers(told({})) == []
 
 
-def test_where_no_length_has_enough_the_one_with_the_most_counts():
+def test_where_those_that_came_farthest_failed_the_next_length_counts():
     history = told({1: {1: 0.0, 9: 0.0}, 2: {1: 0.0}, 3: {1: 0.0}})
 
-    assert numbers(history, 50) == [1, 2, 3]
-    assert numbers(told({}), 50) == []
+    history.fail(1)
+
+    assert numbers(history) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("far", "near", "failed", "carries"),
+    [
+        (10, 0, 0, True),
+        (9, 0, 0, False),  # fewer than were wished for
+        (5, 25, 0, False),  # stopped early, most of them: five are not enough
+        (6, 25, 0, True),
+        (2, 0, 8, True),  # no more are sound
+        (0, 0, 12, False),
+    ],
+)
+def test_a_model_waits_for_trials_that_came_far(far, near, failed, carries):
+    long = {n: {1: 0.0, 9: 0.0} for n in range(far)}
+    short = {far + n: {1: 0.0} for n in range(near)}
+    history = told(long | short | {far + near + n: {1: math.nan} for n in range(failed)})
+
+    assert history.evidence().carries(10) == carries
 
 
 def test_a_trial_that_failed_is_evidence_nowhere_whatever_it_reported_before():
@@ -49,9 +69,9 @@ def test_a_trial_that_failed_is_evidence_nowhere_whatever_it_reported_before():
 
     history.fail(7)
 
-    assert 7 not in numbers(history, 1)
+    assert 7 not in numbers(history)
     assert [past.number for past in history.failed()] == [7]
-    assert history.evidence(12).epoch == 1 or len(history.evidence(12)) == 11
+    assert len(history.evidence()) == 11
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
