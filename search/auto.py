@@ -64,6 +64,8 @@ def _pick(strategy: Strategy, space: Space, goal: Goal, trials: float, at_once: 
         return Grid(shuffle=True), f"the space has only {space.size:g} points"
     if trials <= max(FEW_TRIALS, 2 * at_once):
         return Sobol(), f"of {trials:g} trials, {at_once} at a time, hardly any could learn from another"
+    if trials == math.inf:
+        return TPE(), "its densities suit few trials and many, and time alone ends the study"
     if goal.others:
         return _for_fronts(space, goal, trials)
     if rungs(scheduler):

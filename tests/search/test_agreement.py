@@ -1,0 +1,70 @@
+"""Strategies, goals and spaces that do not agree are refused, and the pair to use can be pasted."""
+
+import itertools
+import re
+
+import pytest
+
+from search import Goal, Space, check_agreement, choice, strategy_of, uniform
+from search.notation import STRATEGIES, parse
+from tests.kit.strategies import EVERYONE
+
+SPACE = Space({"x": uniform(0, 1), "kind": ["a", "b"]})
+GOALS = [
+    "min loss",
+    "max loss",
+    "min loss, max speed",
+    "min loss, speed >= 3",
+    "min loss per second",
+    "min a per joule",
+]
+
+
+@pytest.mark.parametrize(("text", "goal"), list(itertools.product(EVERYONE, GOALS)))
+def test_a_refusal_names_a_strategy_that_is_not_refused(text, goal):
+    strategy, aim = strategy_of(parse(text, STRATEGIES)), Goal.parse(goal)
+
+    for _ in range(3):  # a sampler and a scheduler may have to change, one after the other
+        try:
+            check_agreement(strategy, aim, SPACE)
+            return
+        except ValueError as error:
+            mend = re.sub(r".* Use (.*?)(, or .*)?\.$", r"\1", str(error))
+            strategy = strategy_of(parse(mend, STRATEGIES))
+    raise AssertionError(f"{text} for {goal} leads nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "goal", "message"),
+    [
+        (
+            "CMAES()",
+            "min a, min b",
+            r"CMAES\(\) looks for one best point, and the goal has 2 objectives\. Use NSGA2\(\) \+ Full",
+        ),
+        (
+            "Random() + MedianStop(max_epochs=9)",
+            "min a, b <= 3",
+            r"MedianStop.* compares one number.* a limit on b\. Use Random",
+        ),
+        ("Random() + PBT(max_epochs=9)", "min a, min b", r"PBT.* compares one number.* 2 objectives\. Use"),
+        ("Random() + Extrapolate(max_epochs=9)", "min a per second", r"does not compare trials at equal cost"),
+        (
+            "TPE() + FullLength(epochs=3)",
+            "min a per second",
+            r"FullLength\(epochs=3\) does not compare .*ASHA\(max_epochs=3\)",
+        ),
+        ("TPE(engine='hyperopt')", "min a, min b", "looks for one best point"),
+        ("Sobol(n=3) >> CMAES()", "min a, min b", r"Sobol\(n=3\) >> CMAES\(\) looks for one"),
+    ],
+)
+def test_what_is_said(text, goal, message):
+    with pytest.raises(ValueError, match=message):
+        check_agreement(strategy_of(parse(text, STRATEGIES)), Goal.parse(goal), SPACE)
+
+
+def test_gradients_need_a_parameter_to_descend():
+    strategy = strategy_of(parse("Hypergradient()", STRATEGIES))
+
+    with pytest.raises(ValueError, match=r"the space .* has none\. Use TPE\(\)"):
+        check_agreement(strategy, Goal.parse("min loss"), Space({"kind": choice("a", "b")}))

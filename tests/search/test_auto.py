@@ -1,0 +1,85 @@
+"""What `Auto` picks: each rule, at both sides of its edge, and what it says."""
+
+import re
+
+import pytest
+
+from search import (
+    ASHA,
+    BOHB,
+    CMAES,
+    NSGA2,
+    PBT,
+    TPE,
+    Auto,
+    Bayes,
+    FullLength,
+    Goal,
+    Grid,
+    Hyperband,
+    Random,
+    Sobol,
+    Space,
+    choice,
+    integer,
+    uniform,
+)
+from search.auto import settle
+from search.notation import STRATEGIES, parse
+
+NUMBERS = Space({f"x{k}": uniform(0, 1) for k in range(5)})
+MANY = Space({f"x{k}": uniform(0, 1) for k in range(30)})
+TREE = Space({"x": uniform(0, 1), "kind": choice(a={"y": uniform(0, 1)}, b={})})
+SMALL = Space({"n": integer(1, 6), "kind": ["a", "b"]})
+ONE, TWO, FOUR = "min loss", "min loss, max speed", "min a, min b, min c, min d"
+FULL = FullLength(epochs=9)
+
+
+def picked(space, scheduler=FULL, goal=ONE, trials=100, at_once=2):
+    return settle(Auto() + scheduler, space, Goal.parse(goal), trials, at_once)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sampler", "why"),
+    [
+        ({"space": NUMBERS}, Bayes(), "Gaussian process"),
+        ({"space": NUMBERS, "trials": 300}, Bayes(), "Gaussian process"),
+        ({"space": NUMBERS, "trials": 301}, TPE(), "stay fast"),
+        ({"space": NUMBERS, "trials": 1001}, CMAES(), "1001 trials suffice"),
+        ({"space": NUMBERS, "trials": None}, TPE(), "time alone"),
+        ({"space": NUMBERS, "goal": TWO, "trials": None}, TPE(), "time alone"),
+        ({"space": SMALL, "trials": None}, Grid(shuffle=True), "only 12 points"),
+        ({"space": MANY}, TPE(), "many trials"),
+        ({"space": TREE}, TPE(), "trees"),
+        ({"space": TREE, "trials": 2000}, TPE(), "trees"),
+        ({"space": SMALL, "trials": 12}, Grid(shuffle=True), "only 12 points"),
+        ({"space": SMALL, "trials": 11}, Bayes(), "Gaussian process"),
+        ({"space": NUMBERS, "trials": 10}, Sobol(), "of 10 trials, 2 at a time"),
+        ({"space": NUMBERS, "trials": 64, "at_once": 32}, Sobol(), "of 64 trials, 32 at a time"),
+        ({"space": NUMBERS, "trials": 65, "at_once": 32}, Bayes(), "Gaussian process"),
+        ({"space": NUMBERS, "scheduler": ASHA(max_epochs=9)}, TPE(), "different lengths"),
+        ({"space": NUMBERS, "scheduler": Hyperband(max_epochs=9)}, TPE(), "different lengths"),
+        ({"space": NUMBERS, "scheduler": BOHB(max_epochs=9)}, TPE(random=1 / 3), "BOHB brings its own"),
+        ({"space": SMALL, "scheduler": PBT(max_epochs=9)}, Sobol(), "population"),
+        ({"space": NUMBERS, "goal": TWO}, Bayes(), "2 objectives over 5 parameters"),
+        ({"space": NUMBERS, "goal": FOUR}, TPE(), "fronts on a tree"),
+        ({"space": TREE, "goal": TWO}, TPE(), "fronts on a tree"),
+        ({"space": TREE, "goal": TWO, "trials": 301}, NSGA2(), "301 trials breed a front"),
+    ],
+)
+def test_each_rule_picks_and_says_why(asked, sampler, why):
+    pick = picked(**asked)
+
+    assert pick.strategy.sampler == sampler
+    assert re.search(why, pick.why), pick.why
+    assert str(pick).startswith(f"{sampler}, for ")
+    assert parse(str(sampler), STRATEGIES) == sampler  # as it is read back when the study is resumed
+
+
+def test_what_is_settled_stays_and_says_nothing():
+    strategy = Random() + FULL
+
+    pick = settle(strategy, NUMBERS, Goal.parse(ONE), 100, 2)
+
+    assert pick.strategy is strategy
+    assert str(pick) == ""
