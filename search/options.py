@@ -157,7 +157,14 @@ def _listed(options: object) -> tuple[Any, ...]:
             f"the options of a choice are {options!r} ({type(options).__name__}), which have no order. "
             f"Write a list: choice(['relu', 'gelu'])."
         )
-    return tuple(_plain(option) for option in options)
+    found = tuple(_plain(option) for option in options)
+    for option in found:
+        if type(option).__module__.partition(".")[0] == __name__.partition(".")[0]:  # a domain, a group, a repeat
+            raise ValueError(
+                f"the domain {option} is an option of a choice, and would be given as it is. "
+                f"Name the option and what it has: choice(first={{'value': {option}}}, second={{}})."
+            )
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -51,6 +51,7 @@ def test_a_study_file_says_what_the_python_api_says():
         ("  act: [relu, gelu]", "  act: relu", r"study\.yaml:4 space\.act: "),
         ("  act: [relu, gelu]", "  act: []", "at least two"),
         ("  act: [relu, gelu]", "  act: 3", "no domain"),
+        ("  act: [relu, gelu]", "  act: 'choice(uniform(0, 1), 2)'", r"choice\(first=\{'value': uniform\(0, 1\)\}"),
         ("  lr: loguniform(1e-4, 1e-1)", "  lr: loguniform(0, 1e-1)", r"study\.yaml:3 space\.lr: .*logarithm"),
         ("  lr: loguniform(1e-4, 1e-1)", "  lr: __import__('os').system('id')", r"study\.yaml:3 space\.lr"),
         ("budget: {trials: 64, hours: 2}", "budget: {trials: ten}", "trials: 64"),
@@ -223,3 +224,102 @@ def test_whatever_is_set_is_a_study_or_a_told_mistake(value):
 def test_the_examples_files_are_valid():
     for path in Path("examples").glob("*.yaml"):
         assert spec.load(path).name
+
+
+# -- what a search may know and keep ---------------------------------------------------------------
+
+WHOLE = """\
+train: examples.digits:DigitsMLP
+space:
+  lr: loguniform(1e-4, 1e-1)
+  layers: "repeat(integer(1, 3), {'width': logint(8, 64), 'act': ['relu', 'gelu']})"
+  batch: ordinal(16, 32, 64)
+  kind: fixed('mlp')
+goal: [max accuracy, min weights <= 20000]
+strategy: Sobol(n=8) >> NSGA2() + ASHA(max_epochs=9)
+limits: ["sum(layers.width) <= 100"]
+prior: ["believed(lr=0.003, within='3x')", "believed(batch=32)"]
+learn_from: [runs/older]
+repeats: 3
+start: [{lr: 0.01, layers: 1, layers.0.width: 8, layers.0.act: relu, batch: 16, kind: mlp}]
+"""
+
+
+def test_a_file_says_all_that_python_can():
+    study = parse_text(WHOLE)
+
+    assert str(study.goal) == "max accuracy, min weights <= 20000"
+    assert str(study.strategy) == "Sobol(n=8) >> NSGA2() + ASHA(max_epochs=9)"
+    assert [str(limit) for limit in study.space.limits] == ["sum(layers.width) <= 100"]
+    assert [str(belief) for belief in study.space.prior.beliefs] == [
+        "believed(lr=0.003, within='3x')",
+        "believed(batch=32)",
+    ]
+    assert (study.learn_from, study.repeats) == (("runs/older",), 3)
+    assert study.start[0]["layers.0.width"] == 8
+
+
+def test_all_of_it_is_read_back(tmp_path):
+    study = parse_text(WHOLE)
+
+    saved.save(study, tmp_path)
+    again = saved.reopen(tmp_path)
+
+    saved.check_same(again, tmp_path)
+    for part in ("space", "goal", "strategy", "learn_from", "repeats", "start"):
+        assert getattr(again, part) == getattr(study, part), part
+    assert again.space.limits == study.space.limits
+    assert again.space.prior.beliefs == study.space.prior.beliefs
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [("limits=['lr <= 0.05']", "lr <= 0.05"), ("goal=max accuracy", "weights"), ("repeats=2", "repeats: 2")],
+)
+def test_another_search_is_another_study(tmp_path, change, shown):
+    saved.save(parse_text(WHOLE), tmp_path)
+
+    with pytest.raises(ValueError, match=f"(?s)[+-].*{shown}"):
+        saved.check_same(parse_text(WHOLE, settings=[change]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "told"),
+    [
+        ('limits: ["sum(layers.width) <= 100"]', "limits: ['widht <= 3']", "widht.*Did you mean|Known"),
+        ('limits: ["sum(layers.width) <= 100"]', "limits: ['__import__(1) <= 3']", "__import__"),
+        ('limits: ["sum(layers.width) <= 100"]', "limits: ['lr <= 1e-9']", "limits"),
+        ("believed(batch=32)", "believed(batsh=32)", "batsh.*Did you mean 'batch'"),
+        ("believed(batch=32)", "belived(batch=32)", "belived.*Did you mean 'believed'"),
+        ("believed(batch=32)", "believed(batch=33)", "33"),
+        ("repeats: 3", "repeats: 0", "1 or more"),
+        ("learn_from: [runs/older]", "learn_from: [3]", "learn_from"),
+        ("NSGA2()", "CMAES()", r"CMAES\(\) looks for one best point.*Use NSGA2\(\)"),
+        ("min weights <= 20000", "min weights <= lots", "weights"),
+        ("integer(1, 3)", "integer(3, 1)", "space.layers"),
+    ],
+)
+def test_each_mistake_in_it_is_told_with_its_mend(line, instead, told):
+    assert line in WHOLE
+
+    with pytest.raises(ValueError, match=f"(?s)study.yaml.*({told})"):
+        parse_text(WHOLE.replace(line, instead))
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        "{x: 'uniform(0, 1)', kind: \"choice(a={'y': uniform(0, 1)}, b={})\"}",
+        "{x: \"choice(1, 'one', None)\"}",
+        "{pair: 'sequence(uniform(0, 1), integer(1, 3))'}",
+        "{layers: 'repeat(3, uniform(0, 1))'}",
+        "{deep: {deeper: {x: 'uniform(0, 1)'}}}",
+    ],
+)
+def test_spaces_of_every_form_are_read_back(tmp_path, space):
+    text = GOOD[: GOOD.index("space:")] + f"space: {space}\n" + GOOD[GOOD.index("goal:") :]
+    study = parse_text(text)
+
+    saved.save(study, tmp_path)
+
+    assert saved.reopen(tmp_path).space == study.space
