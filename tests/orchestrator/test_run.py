@@ -5,7 +5,23 @@ import shutil
 
 import pytest
 
-from orchestrator import ASHA, PBT, TPE, Bundle, FullLength, Grid, Random, Results, Study, choice, uniform
+from orchestrator import (
+    ASHA,
+    NSGA2,
+    PBT,
+    TPE,
+    Auto,
+    Bundle,
+    FullLength,
+    Grid,
+    Random,
+    Results,
+    Sobol,
+    Study,
+    believed,
+    choice,
+    uniform,
+)
 from tests.kit import trainables
 
 SPACE = {"x": uniform(0, 1)}
@@ -266,3 +282,74 @@ def test_a_study_without_a_table_of_its_own_prints_nothing(storage, capfd):
 
     printed = capfd.readouterr()
     assert printed.out == ""
+
+
+# -- what a search may be after, and know -----------------------------------------------------------
+
+
+def noisy(params):
+    """A loss with noise from the trial's own seed, and a size that it trades for."""
+    import random
+
+    for epoch in range(1, 4):
+        yield {"loss": params["x"] + 1 / epoch + 0.1 * random.random(), "size": 1 - params["x"]}
+
+
+def test_a_point_that_is_repeated_has_its_mean_and_spread_in_the_table(storage):
+    results = run(noisy, TPE(startup=3) + ASHA(max_epochs=3), storage, trials=5, repeats=3, name="repeats")
+
+    frame, curves = results.frame(), results.curves()
+
+    assert (frame.loss_spread > 0).all()
+    assert (frame.loss_spread < 0.1).all()
+    assert "size_spread" not in frame  # of the goal's metrics alone
+    assert results.best.value == curves.loss.min()
+
+
+def test_two_objectives_with_a_limit_give_a_front(storage):
+    study = Study(noisy, SPACE, ["min loss", "min size <= 0.8"], NSGA2(population=4) + ASHA(max_epochs=3),
+                  storage=storage, name="two")  # fmt: skip
+
+    results = study.run(trials=12, progress=False)
+    resumed = study.resume(results.folder, trials="+4", progress=False)
+
+    front, frame = resumed.front(), resumed.frame()
+    assert len(frame) == 16
+    assert set(front.frame().trial) == set(frame[frame.on_front].trial)
+    assert (front.frame()["size"] <= 0.8).all()
+    assert front.hypervolume >= results.front(front.reference).hypervolume > 0
+
+
+def test_a_study_goes_on_from_where_another_one_ended(storage):
+    older = run(noisy, Random(), storage, trials=15, name="older")
+
+    newer = run(noisy, TPE(), storage, trials=5, name="newer", learn_from=older.folder)
+
+    assert newer.frame()["params.x"].iloc[0] == older.best.params["x"]
+    assert newer.frame()["params.x"].mean() < older.frame()["params.x"].mean()
+    assert any("learned from 15 of 15 trials" in note for note in newer.record.notes)
+
+
+def test_auto_says_what_it_picked_and_keeps_to_it(storage, capsys):
+    study = Study(noisy, SPACE, "min loss", Auto(), storage=storage, name="auto")
+
+    results = study.run(trials=12)
+    said = capsys.readouterr().out
+    study.resume(results.folder, trials=14)
+    again = capsys.readouterr().out
+
+    assert "Bayes(), for a Gaussian process" in said
+    assert "Bayes(), as when the study began" in again
+
+
+def test_limits_and_beliefs_hold_on_a_real_study(storage):
+    space = {"low": uniform(0, 1), "high": uniform(0, 1)}
+    results = run(
+        lambda params: params["high"] - params["low"], Sobol(), storage, trials=30, space=space,
+        limits=["low < high"], prior=believed(low=0.2, within=0.05), name="limits",
+    )  # fmt: skip
+
+    frame = results.frame()
+
+    assert (frame["params.low"] < frame["params.high"]).all()
+    assert (abs(frame["params.low"] - 0.2) < 0.15).mean() > 0.5
