@@ -30,6 +30,7 @@ format: setup
 
 bench: setup
 	$(PY) benchmarks/overhead.py
+	$(PY) benchmarks/samplers.py
 
 soak: setup
 	$(PY) -m pytest -m soak
