@@ -1,5 +1,7 @@
 """What agrees with what: strategies with goals and spaces, and how a lone part becomes a strategy."""
 
+import dataclasses
+
 from search.domains import Float
 from search.engines.lattice import Lattice, grid_size
 from search.goal import Goal
@@ -59,9 +61,10 @@ def check_grid(strategy: Strategy, space: Space, trials: int | None) -> None:
             lattice = Lattice(space, part.points)
             size = sum(space.allows(lattice.point(place)) for place in range(size))
         if size > trials and (not space.limits or size <= COUNTED):
+            drawn = dataclasses.replace(part, shuffle=True)
             raise ValueError(
                 f"the grid has {size:,} points, and the budget would end it after {trials}. "
-                f"Set trials: {size}, fewer points, or draw from it: Grid(shuffle=True) + {strategy.scheduler}."
+                f"Set trials: {size}, fewer points, or draw from it: {drawn} + {strategy.scheduler}."
             )
 
 

@@ -27,7 +27,7 @@ MODES = {
 COSTS = {"second": "second", "seconds": "second", "joule": "joule", "joules": "joule"}
 JOULES = "joules"  # the metric under which a trial reports its energy so far
 
-_PIECE = re.compile(r"(?P<head>[^<>=]+?)\s*(?:(?P<relation><=|>=|<|>)\s*(?P<bound>\S+))?")
+_PIECE = re.compile(r"(?P<head>[^<>=]+?)\s*(?:(?P<relation><=|>=|[<>](?!=))\s*(?P<bound>\S+))?")
 
 
 @dataclass(frozen=True, slots=True)

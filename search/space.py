@@ -263,7 +263,7 @@ def alone(domain: Any) -> Space:
     """What a branch without a name is: one domain, whose value is given as it is.
 
     >>> from search.domains import integer
-    >>> from search.options import variants
+    >>> from search.domains import variants
     >>> print(Space({"depth": variants("any", some=alone(integer(1, 9)))}))
     {'depth': variants('any', some=alone(integer(1, 9)))}
     """

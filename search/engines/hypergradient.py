@@ -110,10 +110,9 @@ class Descents:
     def _check(self, history: History) -> None:
         over = [past for past in history.pasts.values() if past.last is not None]
         if len(over) >= ENOUGH and not any(past.last.slopes for past in over if past.last):
-            names = [
-                f"grad/{leaf.name}" for leaf, smooth in zip(self._space.leaves, self._smooth, strict=True) if smooth
-            ]
-            raise LookupError(f"no trial has reported a gradient; report {' or '.join(names[:3])} beside the loss")
+            smooth = (leaf.name for leaf, smooth in zip(self._space.leaves, self._smooth, strict=True) if smooth)
+            names = " or ".join(f"grad/{name}" for name in list(dict.fromkeys(smooth))[:3])
+            raise LookupError(f"no trial has reported a gradient; report {names} beside the loss")
 
     def _judge(self, path: Descent) -> None:
         """Takes in a path's last trial: on from there, or back with half the step."""

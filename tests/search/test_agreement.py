@@ -6,6 +6,7 @@ import re
 import pytest
 
 from search import Goal, Space, check_agreement, choice, strategy_of, uniform
+from search.agreement import check_grid
 from search.notation import STRATEGIES, parse
 from tests.kit.strategies import EVERYONE
 
@@ -68,3 +69,15 @@ def test_gradients_need_a_parameter_to_descend():
 
     with pytest.raises(ValueError, match=r"the space .* has none\. Use TPE\(\)"):
         check_agreement(strategy, Goal.parse("min loss"), Space({"kind": choice("a", "b")}))
+
+
+def test_a_grid_that_the_budget_would_cut_off_is_told_how_to_draw_from_it():
+    space = Space({f"x{k}": uniform(0, 1) for k in range(12)})
+    strategy = strategy_of(parse("Grid(points=10)", STRATEGIES))
+
+    with pytest.raises(ValueError, match=r"has 1,000,000,000,000 points.* after 5") as refused:
+        check_grid(strategy, space, trials=5)
+
+    mend = str(refused.value).partition("draw from it: ")[2].rstrip(".")
+    assert check_grid(strategy_of(parse(mend, STRATEGIES)), space, trials=5) is None
+    assert mend == "Grid(points=10, shuffle=True) + FullLength()"
