@@ -93,7 +93,7 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
         size = len(pack(found.train, NestedParams(found.space)))
         outlook = found.plan(address=address)
         click.echo(f"study    {found.name}: {found.goal}")
-        click.echo(f"space    {found.space}")
+        click.echo(f"space    {'  '.join(f'{name} {domain}' for name, domain in found.space.items())}")
         for name, held in (("limits", found.space.limits), ("prior", found.space.prior.beliefs)):
             if held:
                 click.echo(f"{name:<8} {'  '.join(map(str, held))}")

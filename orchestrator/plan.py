@@ -66,7 +66,7 @@ def plan(study: "Study", machines: "tuple[Machine, ...]") -> Plan:
     found = fit(study.bundle, machines)
     trials = study.budget.trials
     at_once = min(found.at_once, trials) if trials is not None else found.at_once
-    pick = settle(study.strategy, study.space, study.goal, trials, at_once)
+    pick = settle(study.strategy, study.space, study.goal, trials, at_once, informed=bool(study.learn_from))
     strategy = pick.strategy
     return Plan(
         trials,

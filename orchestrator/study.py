@@ -208,10 +208,11 @@ class Study:
                 f"Say how long: {self.strategy.sampler} + FullLength(epochs=27)."
             )
         check_agreement(self.strategy, self.goal, self.space)
-        if self.learn_from and not self.strategy.sampler.learns:
+        if self.learn_from and (scheduler.mutates or not self.strategy.sampler.learns):
+            unable = scheduler if scheduler.mutates else self.strategy.sampler
             raise ValueError(
-                f"{self.strategy.sampler} learns from no trial, and so from none of {', '.join(self.learn_from)}. "
-                f"Use TPE(), or leave learn_from out."
+                f"{unable} learns from no earlier trial, and so from none of {', '.join(self.learn_from)}. "
+                f"Use TPE() + ASHA(max_epochs=27), or leave learn_from out."
             )
 
 

@@ -38,7 +38,9 @@ class Pick:
         return f"{self.strategy.sampler}, for {self.why}" if self.why else ""
 
 
-def settle(strategy: Strategy, space: Space, goal: Goal, trials: int | None, at_once: int) -> Pick:
+def settle(
+    strategy: Strategy, space: Space, goal: Goal, trials: int | None, at_once: int, *, informed: bool = False
+) -> Pick:
     """A strategy whose sampler is what it says.
 
     Args:
@@ -47,14 +49,16 @@ def settle(strategy: Strategy, space: Space, goal: Goal, trials: int | None, at_
         goal: what it is searched for.
         trials: the budget; None where only time ends the study.
         at_once: how many trials run at the same time.
+        informed: whether there are trials of earlier studies to learn from.
     """
     if strategy.sampler.settled:
         return Pick(strategy)
-    sampler, why = _pick(strategy, space, goal, math.inf if trials is None else trials, at_once)
+    sampler, why = _pick(strategy, space, goal, math.inf if trials is None else trials, 0 if informed else at_once)
     return Pick(dataclasses.replace(strategy, sampler=sampler), why)
 
 
 def _pick(strategy: Strategy, space: Space, goal: Goal, trials: float, at_once: int) -> tuple[Sampler, str]:
+    """A sampler, and why; `at_once` is 0 where even the first trial has something to learn from."""
     scheduler = strategy.scheduler
     if scheduler.wants_model:
         return TPE(random=1 / 3), f"{type(scheduler).__name__} brings its own model"
@@ -62,7 +66,7 @@ def _pick(strategy: Strategy, space: Space, goal: Goal, trials: float, at_once: 
         return Sobol(), "a population's params change as it trains, and it should begin all over the space"
     if space.size <= min(trials, SMALL):
         return Grid(shuffle=True), f"the space has only {space.size:g} points"
-    if trials <= max(FEW_TRIALS, 2 * at_once):
+    if at_once and trials <= max(FEW_TRIALS, 2 * at_once):
         return Sobol(), f"of {trials:g} trials, {at_once} at a time, hardly any could learn from another"
     if trials == math.inf:
         return TPE(), "its densities suit few trials and many, and time alone ends the study"

@@ -69,6 +69,11 @@ def test_a_study_killed_three_times_loses_no_trial_and_repeats_at_most_what_was_
         "Random() + ASHA(max_epochs=6, keep_1_in=2, promote=True)",
         "Random() + PBT(max_epochs=6, every=2)",
         "Grid(points=10) + FullLength(epochs=6)",
+        "Sobol() + PB2(max_epochs=6, every=2)",
+        "Random() + Hyperband(max_epochs=6, keep_1_in=2)",
+        "BOHB(max_epochs=6, keep_1_in=2)",
+        "Evolution(population=4, tournament=2) + MedianStop(max_epochs=6)",
+        "Sobol(n=4) >> TPE() + Extrapolate(max_epochs=6)",
     ],
 )
 def test_every_strategy_survives_ten_kills(tmp_path, strategy, seed):

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from scipy import stats
 
-from orchestrator import FullLength, Goal, Random, Space, Study, choice, loguniform, uniform
+from orchestrator import PBT, Auto, FullLength, Goal, Random, Space, Study, choice, loguniform, uniform
 from orchestrator.ledger import Ledger
 from orchestrator.lessons import lessons_of
 
@@ -110,5 +110,13 @@ def test_a_folder_that_is_no_study_is_refused(tmp_path):
 
 
 def test_a_sampler_that_learns_nothing_is_told_so():
-    with pytest.raises(ValueError, match=r"Random\(\) learns from no trial.* runs/older\. Use TPE\(\)"):
+    with pytest.raises(ValueError, match=r"Random\(\) learns from no earlier trial.* runs/older\. Use TPE\(\) \+ ASHA"):
         Study(lambda params: 1.0, {"k": choice("a", "b")}, "min loss", Random() + FullLength(), learn_from="runs/older")
+
+
+def test_a_population_is_told_so_too():
+    from examples.digits import SPACE as DIGITS
+    from examples.digits import DigitsMLP
+
+    with pytest.raises(ValueError, match=r"PBT\(max_epochs=9\) learns from no earlier trial"):
+        Study(DigitsMLP, DIGITS, "max accuracy", Auto() + PBT(max_epochs=9), learn_from="runs/older")

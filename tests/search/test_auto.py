@@ -76,6 +76,12 @@ def test_each_rule_picks_and_says_why(asked, sampler, why):
     assert parse(str(sampler), STRATEGIES) == sampler  # as it is read back when the study is resumed
 
 
+def test_with_earlier_studies_even_a_few_trials_are_modelled():
+    few = settle(Auto() + FULL, NUMBERS, Goal.parse(ONE), 10, 32, informed=True)
+
+    assert few.strategy.sampler == Bayes()
+
+
 def test_what_is_settled_stays_and_says_nothing():
     strategy = Random() + FULL
 
