@@ -306,6 +306,7 @@ class Conductor:
         match event["event"]:
             case "trial_started":
                 self._running.add(trial.id)
+                self._verdicts.pop(trial.id, None)  # of its last leg, which has been carried out
                 self._scheduler.begin(trial.id)
             case "reported":
                 self._judge(trial, event)

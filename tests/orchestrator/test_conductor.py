@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import random
 
 import pytest
 
@@ -125,6 +126,46 @@ def test_a_study_killed_at_any_event_ends_with_every_trial_once(strategy):
         ends = [event["trial"] for event in resumed.book.events if event["event"] == "trial_ended"]
         assert sorted(ends) == sorted(record.trials), f"killed at event {length}"
         assert len(set(resumed.reported())) == len(resumed.reported()), f"killed at event {length}"
+
+
+@pytest.mark.parametrize("strategy", EVERY_STRATEGY, ids=str)
+def test_a_study_of_one_worker_that_is_killed_at_any_event_comes_to_the_same_end(strategy):
+    """Nobody is left waiting, nobody is judged twice: as if nothing had happened."""
+    whole = World(SPACE, strategy, trials=10)
+    whole.run(bowl)
+    whole.conductor.finish()
+
+    for length in range(2, len(whole.book.events), 3):
+        killed = World(SPACE, strategy, trials=10)
+        killed.run(bowl, until=length)
+        resumed = World(SPACE, strategy, trials=10, events=killed.book.events[:length])
+        resumed.run(bowl)
+        resumed.conductor.finish()
+
+        assert ends(resumed) == ends(whole), f"killed at event {length}"
+
+
+def ends(world):
+    return [(t.id, t.status, t.epoch, t.params, t.best) for t in world.conductor.record.trials.values()]
+
+
+@pytest.mark.parametrize(
+    "strategy", [Random() + PBT(max_epochs=6, every=2), Sobol() + PB2(max_epochs=6, every=2)], ids=str
+)
+@pytest.mark.parametrize("seed", range(8))
+def test_after_many_kills_every_member_of_a_population_trains_to_its_end(strategy, seed):
+    moments, events = random.Random(seed), []
+    for _ in range(6):
+        killed = World(SPACE, strategy, trials=10, events=events)
+        length = len(events) + moments.randint(2, 20)
+        killed.run(bowl, workers=2, until=length)
+        events = killed.book.events[:length]
+
+    resumed = World(SPACE, strategy, trials=10, events=events)
+    resumed.run(bowl, workers=2)
+    resumed.conductor.finish()
+
+    assert [(t.status, t.epoch) for t in resumed.conductor.record.trials.values()] == [("ended", 6)] * 10
 
 
 @pytest.mark.parametrize("strategy", EVERY_STRATEGY, ids=str)
