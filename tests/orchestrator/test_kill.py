@@ -139,5 +139,5 @@ def kill_and_resume(tmp_path, strategy, kills, seed):
     assert not curves.duplicated(["trial", "epoch"]).any()
     assert (curves.groupby("trial").epoch.max() == curves.groupby("trial").size()).all()
     assert results.best.value == curves.loss.min()
-    wasted = sum(executed.values()) - len(executed)
+    wasted = sum(executed.values()) - len(curves)  # members of a population may share an x
     assert wasted <= done * CPUS, executed
