@@ -85,11 +85,13 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
     """Validate a study file and show what it would do; run nothing."""
     with _Mends():
         from orchestrator.drive import NestedParams
+        from orchestrator.lessons import lessons_of
         from orchestrator.spec import load
         from trainables.shipping import pack
 
         found = load(study, settings).with_budget(trials, hours)
         found.check_budget()
+        _, earlier = lessons_of(found.learn_from, found.space, found.goal)
         size = len(pack(found.train, NestedParams(found.space)))
         outlook = found.plan(address=address)
         click.echo(f"study    {found.name}: {found.goal}")
@@ -97,6 +99,8 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
         for name, held in (("limits", found.space.limits), ("prior", found.space.prior.beliefs)):
             if held:
                 click.echo(f"{name:<8} {'  '.join(map(str, held))}")
+        for note in earlier:
+            click.echo(f"earlier  {note}")
         click.echo(f"strategy {found.strategy}")
         click.echo(f"budget   {found.budget}")
         click.echo(f"bundle   {found.bundle}")

@@ -131,9 +131,9 @@ def _texts(value: Any) -> list[str]:
 
 
 def _positive(value: Any) -> int:
-    if _whole(value) < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"it is {value!r}. Write a whole number of 1 or more")
-    return int(value)
+    return value
 
 
 def _bundle(value: Any) -> Bundle:

@@ -119,6 +119,7 @@ def test_an_empty_list_says_how_to_begin(tmp_path):
         (["run", "examples/digits.yaml", "--trials", "0"], "trials: 64"),
         (["check", "examples/digits.yaml", "--set", "goal=mim loss"], "Did you mean 'min"),
         (["check", "examples/digits.yaml", "--set", "bundle=Bundle(gpus=99)"], "99 GPUs"),
+        (["check", "examples/digits.yaml", "--set", "learn_from=runs/nope"], "runs/nope is no study"),
     ],
 )
 def test_bad_input_ends_with_2_the_mend_and_no_traceback(arguments, told):

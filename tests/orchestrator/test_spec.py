@@ -293,6 +293,7 @@ def test_another_search_is_another_study(tmp_path, change, shown):
         ("believed(batch=32)", "belived(batch=32)", "belived.*Did you mean 'believed'"),
         ("believed(batch=32)", "believed(batch=33)", "33"),
         ("repeats: 3", "repeats: 0", "1 or more"),
+        ("repeats: 3", "repeats: two", "1 or more"),
         ("learn_from: [runs/older]", "learn_from: [3]", "learn_from"),
         ("NSGA2()", "CMAES()", r"CMAES\(\) looks for one best point.*Use NSGA2\(\)"),
         ("min weights <= 20000", "min weights <= lots", "weights"),
