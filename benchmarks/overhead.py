@@ -67,9 +67,11 @@ def a440_resume(trials: int) -> dict[str, float]:
         space = {"x": uniform(0, 1), "y": uniform(0, 1)}
         study = Study(nine, space, "min loss", TPE() + ASHA(max_epochs=9), storage=folder)
         done = study.run(trials, progress=False)
+        longer = study.with_budget(trials + 1)
+        outlook = longer.plan()
         began = time.perf_counter()
         reading = ledger.read(done.folder / "ledger")
-        driver = drive._Driver(study.with_budget(trials + 1), done.folder, b"", None, False)  # type: ignore[arg-type]
+        driver = drive._Driver(longer, done.folder, b"", outlook, drive._Before(), False)
         conductor = driver._conductor(_Book(), lambda: 0.0)
         conductor.replay(reading.events)
         [leg] = conductor.ask("lane", "1")

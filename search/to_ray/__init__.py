@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable
 
 from search.engines.at_work import sampler_engine
-from search.engines.extrapolation import Forecasting
 from search.engines.full_length import Unjudged
 from search.engines.halving import Halving
 from search.engines.hyperband import Bands
@@ -21,9 +20,8 @@ from search.space import Space
 from search.strategy import FullLength, Scheduler, Strategy
 from search.to_ray.adapters import Driver, TuneCallback, TuneScheduler, TuneSearcher
 from search.to_ray.asha import RayASHA
-from search.to_ray.population import RayPopulation
 
-__all__ = ["Driver", "RayASHA", "RayPopulation", "TuneCallback", "TuneScheduler", "TuneSearcher", "engines"]
+__all__ = ["Driver", "RayASHA", "TuneCallback", "TuneScheduler", "TuneSearcher", "engines"]
 
 
 def engines(
@@ -63,7 +61,11 @@ def _scheduler(pace: Scheduler, space: Space, seed: int, goal: Goal, trials: int
         case MedianStop():
             return Medians(pace, goal)
         case Extrapolate():
+            from search.engines.extrapolation import Forecasting
+
             return Forecasting(pace)
         case PBT() | PB2():
+            from search.to_ray.population import RayPopulation  # scikit-learn, and with it 70 MiB
+
             return RayPopulation(pace, space, seed, pace.population or trials)
     raise TypeError(f"{pace} has no engine. Use FullLength, ASHA or PBT.")

@@ -9,7 +9,8 @@ import pytest
 from search import PB2, Random, Space, Strategy, choice, integer, loguniform, uniform
 from search.protocol import Exploit
 from search.schedulers import judged_epochs
-from search.to_ray import RayPopulation, engines
+from search.to_ray import engines
+from search.to_ray.population import RayPopulation
 from tests.kit.scheduler_kit import Study
 from tests.search.test_to_ray import obey, population, scores
 

@@ -78,3 +78,14 @@ def test_the_room_opens_without_its_heavy_backends():
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert loaded.stdout.strip() == ""
+
+
+def test_the_door_to_ray_loads_a_backend_only_when_it_is_used():
+    program = (
+        "import sys, search.to_ray; "
+        "heavy = {'torch', 'hyperopt', 'scipy', 'sklearn', 'optuna', 'cmaes'}; print(*sorted(heavy & set(sys.modules)))"
+    )
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.strip() == ""

@@ -43,7 +43,8 @@ from search.engines.promotion import Promotion
 from search.engines.walk import Walk
 from search.protocol import Exploit, Go, Pause, Score, Stop
 from search.schedulers import judged_epochs
-from search.to_ray import RayASHA, RayPopulation, TuneCallback, TuneScheduler, TuneSearcher, engines
+from search.to_ray import RayASHA, TuneCallback, TuneScheduler, TuneSearcher, engines
+from search.to_ray.population import RayPopulation
 from tests.kit.scheduler_kit import Study, replay
 
 SPACE = Space({"lr": loguniform(1e-4, 1e-1), "width": integer(1, 64), "act": choice("relu", "gelu", "tanh")})
