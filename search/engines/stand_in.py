@@ -23,6 +23,9 @@ class StandIn:
         )
     )
 
+    def __str__(self) -> str:
+        return self.trial_id  # as Tune's do: PB2 finds a trial's rows by it
+
     def is_finished(self) -> bool:
         return self.status == "TERMINATED"
 

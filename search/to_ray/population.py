@@ -150,7 +150,10 @@ class RayPopulation:
 
 
 class Explorer:
-    """PB2's choice of new params, and steps at random where its model cannot be fitted, as to huge losses."""
+    """PB2's choice of new params, and steps at random where its model cannot be fitted, as to huge losses.
+
+    A member that was judged once has made no step that could be modelled, and Ray would copy its params as they are.
+    """
 
     def __init__(self, rays: Any):
         self._rays = rays
@@ -158,7 +161,7 @@ class Explorer:
     def __call__(self, trial: StandIn, cloned: StandIn) -> tuple[dict[str, float], dict[str, Any]]:
         try:
             config, operations = self._rays(trial, cloned)
-            if all(map(math.isfinite, config.values())):
+            if all(map(math.isfinite, config.values())) and config != cloned.config:
                 return {name: min(max(share, 0.0), 1.0) for name, share in config.items()}, operations
         except (ValueError, ArithmeticError, np.linalg.LinAlgError):  # of scikit-learn
             pass

@@ -120,3 +120,31 @@ def test_it_finds_a_better_rate_than_it_was_given():
         for rates in (given, [params["lr"] for params in study.params.values()])
     ]
     assert distance[1] < 0.7 * distance[0]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_new_params_come_from_the_model_whether_or_not_the_source_waits(paused, monkeypatch):
+    """Ray finds a member's rows by its name, and copies its params without a word where it finds none."""
+    from ray.tune.schedulers import pb2
+
+    chosen, original = [], pb2._select_config
+    monkeypatch.setattr(pb2, "_select_config", lambda *args, **named: chosen.append(1) or original(*args, **named))
+    engine = population(BOTH, SPACE, size=8)
+    params = {f"t{k:05d}": SPACE.sample(random.Random(k)) for k in range(8)}
+    exploits = []
+
+    for epoch in range(1, 8):
+        if paused:
+            for member in engine._members.values():
+                member.status = "PAUSED"
+        decisions = engine.judge(scores(epoch, [k + 1 / epoch for k in range(8)]))
+        for trial, exploit in exploits_of(decisions).items():
+            exploits.append(exploit)
+            assert {k: exploit.params[k] for k in ("lr", "width")} != {
+                k: params[exploit.source][k] for k in ("lr", "width")
+            }
+            params[trial] = dict(exploit.params)
+        obey(engine, decisions)
+
+    assert len(exploits) >= 12
+    assert len(chosen) >= len(exploits) - 2  # of the first judgement, when there is no step to model
