@@ -12,6 +12,7 @@ from search.schedulers import judged_epochs
 from search.to_ray import engines
 from search.to_ray.population import RayPopulation
 from tests.kit.scheduler_kit import Study
+from tests.kit.simulation import World
 from tests.search.test_to_ray import obey, population, scores
 
 SPACE = Space({"lr": loguniform(1e-4, 1e-1), "width": integer(1, 64), "act": choice("relu", "gelu")})
@@ -122,29 +123,17 @@ def test_it_finds_a_better_rate_than_it_was_given():
     assert distance[1] < 0.7 * distance[0]
 
 
-@pytest.mark.parametrize("paused", [False, True])
-def test_new_params_come_from_the_model_whether_or_not_the_source_waits(paused, monkeypatch):
+def test_new_params_come_from_the_model_although_their_source_gives_way(monkeypatch):
     """Ray finds a member's rows by its name, and copies its params without a word where it finds none."""
     from ray.tune.schedulers import pb2
 
     chosen, original = [], pb2._select_config
     monkeypatch.setattr(pb2, "_select_config", lambda *args, **named: chosen.append(1) or original(*args, **named))
-    engine = population(BOTH, SPACE, size=8)
-    params = {f"t{k:05d}": SPACE.sample(random.Random(k)) for k in range(8)}
-    exploits = []
+    world = World(SPACE, Random() + PB2(max_epochs=10, every=2), trials=6)
 
-    for epoch in range(1, 8):
-        if paused:
-            for member in engine._members.values():
-                member.status = "PAUSED"
-        decisions = engine.judge(scores(epoch, [k + 1 / epoch for k in range(8)]))
-        for trial, exploit in exploits_of(decisions).items():
-            exploits.append(exploit)
-            assert {k: exploit.params[k] for k in ("lr", "width")} != {
-                k: params[exploit.source][k] for k in ("lr", "width")
-            }
-            params[trial] = dict(exploit.params)
-        obey(engine, decisions)
+    world.run(lambda params, epoch: {"loss": 1 / epoch + abs(math.log10(params["lr"]) + 2)}, workers=2)
 
-    assert len(exploits) >= 12
-    assert len(chosen) >= len(exploits) - 2  # of the first judgement, when there is no step to model
+    exploits = [event for event in world.book.events if event["event"] == "trial_exploited"]
+    assert len(exploits) >= 4
+    assert len(chosen) >= len(exploits) - 2  # but for the first judgement, when there is no step to model
+    assert len({event["params"]["lr"] for event in exploits}) == len(exploits), "nobody is a mere copy"
