@@ -118,7 +118,7 @@ def _beliefs(value: Any) -> list[Belief]:
     found = [parse(text, BELIEFS) for text in texts]
     for text, belief in zip(texts, found, strict=True):
         if not isinstance(belief, Belief):
-            raise ValueError(f"it is {text!r}. Write what you believe: believed(lr=3e-3, within=3x)")
+            raise ValueError(f"it is {text!r}. Write what you believe: 'believed(lr=3e-3, within=3x)'")
     return found
 
 

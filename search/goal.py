@@ -226,14 +226,15 @@ def _read(text: object, objectives: list[Objective], limits: list[Bound]) -> str
             raise ValueError(f"the goal {text!r} begins with {head[0]!r}. {did_you_mean(head[0], MODES)}")
         objectives.append(Objective(mode, head[1]))
     if form["relation"]:
-        limits.append(_bound(str(text), head[-1], form["relation"], form["bound"]))
+        limits.append(_bound(str(text), form["head"].strip(), form["relation"], form["bound"]))
     return per
 
 
-def _bound(text: str, metric: str, relation: str, bound: str) -> Bound:
+def _bound(text: str, head: str, relation: str, bound: str) -> Bound:
+    metric = head.split()[-1]
     try:
         return Bound(metric, relation[0] + "=", float(bound))
     except ValueError:
         raise ValueError(
-            f"the goal {text!r} limits {metric} by {bound!r}. Write a number: '{metric} {relation} 20'."
+            f"the goal {text!r} limits {metric} by {bound!r}. Write a number: '{head} {relation} 20'."
         ) from None

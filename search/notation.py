@@ -167,7 +167,7 @@ def _example(names: Names) -> str:
     if "uniform" in names:
         return "Write a domain such as loguniform(1e-5, 1e-1), integer(1, 4) or choice('relu', 'gelu')."
     if "believed" in names:
-        return "Write what you believe: believed(lr=3e-3, within=3x)."
+        return "Write what you believe: 'believed(lr=3e-3, within=3x)'."
     if "ASHA" in names:
         return "Write a sampler and a scheduler: TPE() + ASHA(max_epochs=27)."
     return f"Write one of: {', '.join(names)}."

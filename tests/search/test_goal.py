@@ -112,7 +112,7 @@ def test_goals_of_several_parts_are_read_and_written(given, written, metrics):
         ("min a, max a", r"the goal names a twice\. Keep one of the two\."),
         ("min a per hour", r"is judged per 'hour'\. Known: second"),
         ("min a, max b per second", r"several objectives are not judged per second\. Keep one of them: 'min a'\."),
-        ("min a <= much", r"limits a by 'much'\. Write a number: 'a <= 20'\."),
+        ("min a <= much", r"limits a by 'much'\. Write a number: 'min a <= 20'\."),
         ("a <= 3", r"the goal is 'a <= 3'\. Write a mode and a metric"),
         (["min a", 3], r"the goal is 3\. Write a mode"),
     ],
