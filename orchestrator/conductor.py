@@ -193,6 +193,7 @@ class Conductor:
         """Rebuilds all state from a ledger, and takes up what its last driver left undone."""
         for event in events:
             self._follow(event)
+        self._judge_batch()
         for trial in list(self.record.trials.values()):
             if trial.status == "running" and trial.epoch:
                 self._conclude(trial.id)
@@ -292,6 +293,8 @@ class Conductor:
 
     def _follow(self, event: Event) -> None:
         """Lets an event, new or read back, change the record and the engines."""
+        if event["event"] != "reported":
+            self._judge_batch()  # a kill tore it: of those that reported, none trains on unjudged
         known = event.get("trial") in self.record.trials
         self.record.apply(event)
         if event["event"] == "learned":
@@ -331,13 +334,17 @@ class Conductor:
             self._starts.append(best)
 
     def _judge(self, trial: TrialRecord, event: Event) -> None:
-        """Collects a batch, and has it judged when it is whole."""
+        """Takes in a report; its batch is judged when it is whole."""
         epoch = event["epoch"]
         if epoch in self.terms.judged:
             self._batch.append(score(self.terms.goal, event))
         if epoch in self.terms.compared and trial.rank is not None:
             self._sampler.observe(trial.number, seen(self.terms.goal, trial, epoch))
-        if not event.get("more") and self._batch:
+        if not event.get("more"):
+            self._judge_batch()
+
+    def _judge_batch(self) -> None:
+        if self._batch:
             batch, self._batch = self._batch, []
             self._verdicts.update(self._scheduler.judge(batch))
 

@@ -145,6 +145,9 @@ def test_a_study_of_one_worker_that_is_killed_at_any_event_comes_to_the_same_end
         assert ends(resumed) == ends(whole), f"killed at event {length}"
 
 
+ENDS = ("trial_paused", "trial_ended", "trial_exploited", "study_ended")
+
+
 def ends(world):
     return [(t.id, t.status, t.epoch, t.params, t.best) for t in world.conductor.record.trials.values()]
 
@@ -364,6 +367,46 @@ def test_a_batch_is_recorded_whole_before_anyone_is_judged():
     assert [type(decisions[trial]) for trial in losses] == [Stop, Stop, Go]
     replayed = World(SPACE, Random() + ASHA(max_epochs=9), trials=3, events=world.book.events)
     assert replayed.conductor.record.trials["t00001"].status == "stopped"
+
+
+@pytest.mark.parametrize("strategy", EVERY_STRATEGY, ids=str)
+def test_a_batch_that_a_kill_tore_is_judged_before_anyone_trains_on(strategy):
+    live = World(SPACE, strategy, trials=4)
+    legs = live.conductor.ask("cohort", "a", 4)
+    for leg in legs:
+        live.conductor.begin(leg["trial"])
+    first = min(live.terms.judged, default=1)
+    for epoch in range(1, first + 1):
+        live.conductor.tell("cohort", [Report(leg["trial"], epoch, {"loss": 1.0}) for leg in legs])
+    torn = [event for event in live.book.events if event["event"] != "reported" or event["epoch"] < first]
+    torn += [event for event in live.book.events if event["event"] == "reported" and event["epoch"] == first][:2]
+    torn = [event | {"seq": seq} for seq, event in enumerate(torn, 1) if event["event"] not in ENDS]
+
+    resumed = World(SPACE, strategy, trials=4, events=torn)
+
+    assert not resumed.conductor._batch
+    judged = [trial.id for trial in resumed.conductor.record.trials.values() if trial.epoch == first]
+    for trial in judged:
+        decision = World(SPACE, strategy, trials=4, events=resumed.book.events).conductor.record.trials[trial]
+        assert decision == resumed.conductor.record.trials[trial], "and a second driver finds it so"
+
+
+def test_of_a_torn_batch_a_trial_at_a_rung_waits_there():
+    strategy = Random() + ASHA(max_epochs=9, promote=True)
+    live = World(SPACE, strategy, trials=3)
+    legs = live.conductor.ask("cohort", "a", 3)
+    for leg in legs:
+        live.conductor.begin(leg["trial"])
+    live.conductor.tell("cohort", [Report(leg["trial"], 1, {"loss": float(k)}) for k, leg in enumerate(legs)])
+    torn = [event for event in live.book.events if event["event"] != "reported"][:7]
+    torn += [event for event in live.book.events if event["event"] == "reported"][:2]
+    assert torn[-1]["more"]
+
+    resumed = World(SPACE, strategy, trials=3, events=[e | {"seq": k} for k, e in enumerate(torn, 1)])
+
+    trials = resumed.conductor.record.trials
+    assert [(t.status, t.epoch) for t in trials.values()] == [("waiting", 1), ("waiting", 1), ("running", 0)]
+    assert [leg["trial"] for leg in resumed.conductor.ask("lane", "a")] == ["t00003"]
 
 
 def test_a_pbt_member_that_exploits_goes_on_with_the_others_weights_at_its_own_epoch():
