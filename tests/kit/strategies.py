@@ -1,5 +1,8 @@
 """Every sampler and every scheduler of the facade, each in a strategy of a few trials, as a user writes it."""
 
+from search import Strategy, strategy_of
+from search.notation import STRATEGIES, parse
+
 EVERYONE = [
     "Grid(points=2, shuffle=True) + FullLength(epochs=3)",
     "Random() + ASHA(max_epochs=4, keep_1_in=2)",
@@ -22,3 +25,31 @@ EVERYONE = [
     "Random() + PBT(max_epochs=6, every=2)",
     "Sobol() + PB2(max_epochs=6, every=2)",
 ]
+
+SIMULATED = [
+    "Random() + FullLength(epochs=5)",
+    "Grid(points=20) + FullLength(epochs=3)",
+    "TPE() + FullLength(epochs=3)",
+    "TPE() + ASHA(max_epochs=9)",
+    "Random() + ASHA(max_epochs=9, promote=True)",
+    "Random() + PBT(max_epochs=9, every=3)",
+    "Sobol() + PB2(max_epochs=9, every=3)",
+    "Random() + Hyperband(max_epochs=9)",
+    "BOHB(max_epochs=9)",
+    "Sobol() + MedianStop(max_epochs=9)",
+    "Evolution(population=5, tournament=2) + Extrapolate(max_epochs=9)",
+    "Bayes(startup=5) + FullLength(epochs=2)",
+    "CMAES(population=4) + FullLength(epochs=2)",
+    "NSGA2(population=5) + ASHA(max_epochs=9)",
+    "Greedy(startup=4) + ASHA(max_epochs=9, promote=True)",
+    "Swarm(particles=4) + MedianStop(max_epochs=9)",
+    "Reinforce() + ASHA(max_epochs=4)",
+    "QLearning() + FullLength(epochs=2)",
+    "Sobol(n=5) >> TPE() + ASHA(max_epochs=9)",
+    "Grid(points=4) >> Hypergradient() + FullLength(epochs=2)",
+]  # for spaces of one continuous parameter and twelve trials or more, on a simulated clock
+
+
+def written(texts: list[str]) -> list[Strategy]:
+    """The strategies that these texts write."""
+    return [strategy_of(parse(text, STRATEGIES)) for text in texts]

@@ -5,59 +5,13 @@ import random
 import pytest
 
 from orchestrator.terms import Report
-from search import (
-    ASHA,
-    BOHB,
-    CMAES,
-    NSGA2,
-    PB2,
-    PBT,
-    TPE,
-    Bayes,
-    Evolution,
-    Extrapolate,
-    FullLength,
-    Greedy,
-    Grid,
-    Hyperband,
-    Hypergradient,
-    MedianStop,
-    QLearning,
-    Random,
-    Reinforce,
-    Sobol,
-    Space,
-    Swarm,
-    choice,
-    strategy_of,
-    uniform,
-)
+from search import ASHA, PB2, PBT, TPE, FullLength, Grid, Random, Sobol, Space, choice, uniform
 from search.protocol import Go, Pause, Stop
 from tests.kit.simulation import World, bowl, half_broken
+from tests.kit.strategies import SIMULATED, written
 
 SPACE = Space({"x": uniform(0, 1)})
-EVERY_STRATEGY = [
-    Random() + FullLength(epochs=5),
-    Grid(points=20) + FullLength(epochs=3),
-    TPE() + FullLength(epochs=3),
-    TPE() + ASHA(max_epochs=9),
-    Random() + ASHA(max_epochs=9, promote=True),
-    Random() + PBT(max_epochs=9, every=3),
-    Sobol() + PB2(max_epochs=9, every=3),
-    Random() + Hyperband(max_epochs=9),
-    strategy_of(BOHB(max_epochs=9)),
-    Sobol() + MedianStop(max_epochs=9),
-    Evolution(population=5, tournament=2) + Extrapolate(max_epochs=9),
-    Bayes(startup=5) + FullLength(epochs=2),
-    CMAES(population=4) + FullLength(epochs=2),
-    NSGA2(population=5) + ASHA(max_epochs=9),
-    Greedy(startup=4) + ASHA(max_epochs=9, promote=True),
-    Swarm(particles=4) + MedianStop(max_epochs=9),
-    Reinforce() + ASHA(max_epochs=4),
-    QLearning() + FullLength(epochs=2),
-    (Sobol(n=5) >> TPE()) + ASHA(max_epochs=9),
-    (Grid(points=4) >> Hypergradient()) + FullLength(epochs=2),
-]
+EVERY_STRATEGY = written(SIMULATED)
 
 
 def test_the_same_lane_and_token_get_the_same_legs():

@@ -7,66 +7,26 @@ import pytest
 from orchestrator.conductor import Conductor
 from orchestrator.front import front_of
 from orchestrator.terms import Report
-from search import (
-    ASHA,
-    BOHB,
-    CMAES,
-    NSGA2,
-    PB2,
-    PBT,
-    TPE,
-    Bayes,
-    Evolution,
-    Extrapolate,
-    FullLength,
-    Greedy,
-    Grid,
-    Hyperband,
-    MedianStop,
-    QLearning,
-    Random,
-    Reinforce,
-    Sobol,
-    Space,
-    Swarm,
-    choice,
-    integer,
-    strategy_of,
-    uniform,
-)
+from search import ASHA, TPE, FullLength, Grid, Random, Space, choice, integer, uniform
 from search.protocol import Lesson
 from tests.kit.simulation import World, bowl
+from tests.kit.strategies import SIMULATED, written
 
 SPACE = Space({"x": uniform(0, 1)})
 TWO = ["min loss", "max speed >= 0.2"]
-FOR_FRONTS = [
-    Random() + ASHA(max_epochs=9),
-    NSGA2(population=5) + ASHA(max_epochs=9, promote=True),
-    TPE() + Hyperband(max_epochs=9),
-    Bayes(startup=5) + FullLength(epochs=2),
-    strategy_of(BOHB(max_epochs=9)),
-    (Sobol(n=4) >> NSGA2(population=5)) + FullLength(epochs=2),
-]
-FOR_POINTS = [
-    Random() + ASHA(max_epochs=9),
-    TPE() + ASHA(max_epochs=9, promote=True),
-    TPE(engine="hyperopt") + FullLength(epochs=2),
-    TPE(engine="optuna") + FullLength(epochs=2),
-    Sobol() + PBT(max_epochs=9, every=3),
-    Sobol() + PB2(max_epochs=9, every=3),
-    Random() + Hyperband(max_epochs=9),
-    strategy_of(BOHB(max_epochs=9)),
-    Sobol() + MedianStop(max_epochs=9),
-    Random() + Extrapolate(max_epochs=9),
-    Evolution(population=5, tournament=2) + FullLength(epochs=2),
-    Bayes(startup=5) + FullLength(epochs=2),
-    CMAES(population=4) + FullLength(epochs=2),
-    Greedy(startup=4) + FullLength(epochs=2),
-    Swarm(particles=4) + FullLength(epochs=2),
-    Reinforce() + FullLength(epochs=2),
-    QLearning() + FullLength(epochs=2),
-    Grid(points=15) + FullLength(epochs=2),
-]
+FOR_FRONTS = written(
+    [
+        "Random() + ASHA(max_epochs=9)",
+        "NSGA2(population=5) + ASHA(max_epochs=9, promote=True)",
+        "TPE() + Hyperband(max_epochs=9)",
+        "Bayes(startup=5) + FullLength(epochs=2)",
+        "BOHB(max_epochs=9)",
+        "Sobol(n=4) >> NSGA2(population=5) + FullLength(epochs=2)",
+    ]
+)
+FOR_POINTS = written(
+    [*SIMULATED, "TPE(engine='hyperopt') + FullLength(epochs=2)", "TPE(engine='optuna') + FullLength(epochs=2)"]
+)
 
 
 def trade(params, epoch):
