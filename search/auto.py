@@ -53,12 +53,13 @@ def settle(
     """
     if strategy.sampler.settled:
         return Pick(strategy)
-    sampler, why = _pick(strategy, space, goal, math.inf if trials is None else trials, 0 if informed else at_once)
+    sampler, why = _pick(strategy, space, goal, math.inf if trials is None else trials, at_once, informed)
     return Pick(dataclasses.replace(strategy, sampler=sampler), why)
 
 
-def _pick(strategy: Strategy, space: Space, goal: Goal, trials: float, at_once: int) -> tuple[Sampler, str]:
-    """A sampler, and why; `at_once` is 0 where even the first trial has something to learn from."""
+def _pick(
+    strategy: Strategy, space: Space, goal: Goal, trials: float, at_once: int, informed: bool
+) -> tuple[Sampler, str]:
     scheduler = strategy.scheduler
     if scheduler.wants_model:
         return TPE(random=1 / 3), f"{type(scheduler).__name__} brings its own model"
@@ -66,7 +67,7 @@ def _pick(strategy: Strategy, space: Space, goal: Goal, trials: float, at_once: 
         return Sobol(), "a population's params change as it trains, and it should begin all over the space"
     if space.size <= min(trials, SMALL):
         return Grid(shuffle=True), f"the space has only {space.size:g} points"
-    if at_once and trials <= max(FEW_TRIALS, 2 * at_once):
+    if not informed and trials <= max(FEW_TRIALS, 2 * at_once):
         return Sobol(), f"of {trials:g} trials, {at_once} at a time, hardly any could learn from another"
     if trials == math.inf:
         return TPE(), "its densities suit few trials and many, and time alone ends the study"

@@ -9,7 +9,6 @@ point does not have says nothing about that point.
 """
 
 import ast
-import functools
 import math
 import operator
 import re
@@ -20,13 +19,10 @@ from typing import Any
 from search.spelling import did_you_mean
 
 LONGEST = 500  # characters
+UNKNOWN_GAP = 10.0  # of what cannot be computed: worse than any that can
 
 Values = Mapping[str, Any]
 Read = Callable[[Values], Any]
-
-
-class _AbsentError(LookupError):
-    """A parameter that the point does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +32,60 @@ class Limit:
     Attributes:
         text: as it was written.
         names: the parameters that it names.
+        compared: parameters, each with the values that it is told apart from by `==`, `!=` or `in`.
     """
 
     text: str
     names: tuple[str, ...]
+    compared: tuple[tuple[str, Any], ...] = field(repr=False, compare=False)
+    _needed: tuple[str, ...] = field(repr=False, compare=False)  # of the names; lists are as long as they are
     _read: Read = field(repr=False, compare=False)
+    _gap: Read = field(repr=False, compare=False)
 
     def holds(self, flat: Values) -> bool:
         """Whether a flat point keeps it; a point without one of its parameters does.
 
         A relation that cannot be computed at a point, such as a division by zero, is not kept there.
         """
+        if self._is_silent(flat):
+            return True
         try:
             return bool(self._read(flat))
-        except _AbsentError:
-            return True
         except (ArithmeticError, ValueError, TypeError):
             return False
 
+    def gap(self, flat: Values) -> float:
+        """How far a flat point is from keeping it, as a share of the sides compared; 0 where it does."""
+        if self.holds(flat):
+            return 0.0
+        try:
+            return float(self._gap(flat))
+        except (ArithmeticError, ValueError, TypeError):
+            return UNKNOWN_GAP
+
     def check(self, flat: Values) -> None:
         """Raises ValueError where it compares what cannot be compared, such as a text and a number."""
+        if self._is_silent(flat):
+            return
         try:
             self._read(flat)
         except TypeError as error:
             raise ValueError(
                 f"the limit {self.text!r} cannot be computed: {error}. Compare numbers with numbers: 'low < high'."
             ) from None
-        except (_AbsentError, ArithmeticError, ValueError):
+        except (ArithmeticError, ValueError):
             return
+
+    def trouble(self, flat: Values) -> str:
+        """Why it cannot be computed at a point; empty where it can."""
+        try:
+            self._read(flat)
+        except (ArithmeticError, ValueError) as error:
+            return str(error)
+        return ""
+
+    def _is_silent(self, flat: Values) -> bool:
+        return any(name not in flat for name in self._needed)
 
     def __reduce__(self) -> Any:  # functions of our own tree do not travel; the text does
         return _again, (self.text, self.names)
@@ -99,7 +121,9 @@ def parse_limit(text: object, known: Iterable[str]) -> Limit:
         raise ValueError(f"the limit {text[:80]!r} is nested too deeply. Write several limits.") from None
     if not reader.names:
         raise ValueError(f"the limit {text!r} names no parameter. {did_you_mean('', known)}")
-    return Limit(text.strip(), tuple(reader.names), read)
+    return Limit(
+        text.strip(), tuple(reader.names), tuple(reader.compared), tuple(reader.needed), read, reader.gap(tree)
+    )
 
 
 def _again(text: str, names: tuple[str, ...]) -> Limit:
@@ -107,7 +131,7 @@ def _again(text: str, names: tuple[str, ...]) -> Limit:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_number(value):
         raise TypeError(f"{value!r} is no number")
     return value
 
@@ -146,6 +170,16 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.In: lambda a, b: a in b,
     ast.NotIn: lambda a, b: a not in b,
 }
+_OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Gt,
+    ast.Gt: ast.LtE,
+    ast.GtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": _over_all(min),
     "max": _over_all(max),
@@ -165,6 +199,8 @@ class _Reader:
     def __init__(self, text: str, known: tuple[str, ...]):
         self._text, self._known = text, known
         self.names: dict[str, None] = {}
+        self.needed: dict[str, None] = {}  # those of them that stand for one value
+        self.compared: list[tuple[str, Any]] = []
 
     def is_relation(self, node: ast.expr) -> bool:
         match node:
@@ -198,6 +234,7 @@ class _Reader:
             case ast.BoolOp(op=op, values=values):
                 return _joined(all if isinstance(op, ast.And) else any, [self.read(value) for value in values])
             case ast.Compare(left=left, ops=ops, comparators=rights) if all(type(op) in _COMPARE for op in ops):
+                self._note_options(node)
                 sides = [self.read(side) for side in (left, *rights)]
                 pairs = zip(ops, sides, sides[1:], strict=False)
                 return _joined(all, [_applied(_COMPARE[type(op)], [a, b]) for op, a, b in pairs])
@@ -205,6 +242,34 @@ class _Reader:
         raise ValueError(
             f"{piece!r} in the limit {self._text!r} is no arithmetic. Compare parameters and numbers: 'low < high'."
         )
+
+    def gap(self, node: ast.expr, wanted: bool = True) -> Read:
+        """How far a flat point is from keeping a relation that `read` could read; or from breaking it."""
+        match node:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return self.gap(operand, not wanted)
+            case ast.BoolOp(op=op, values=values):
+                gaps, join = (
+                    [self.gap(value, wanted) for value in values],
+                    _all_or_one(isinstance(op, ast.And) == wanted),
+                )
+                return lambda flat: join(gap(flat) for gap in gaps)
+            case ast.Compare(left=left, ops=ops, comparators=rights):
+                sides, join = [self.read(side) for side in (left, *rights)], _all_or_one(wanted)
+                kinds = [type(op) if wanted else _OPPOSITE[type(op)] for op in ops]
+                triples = list(zip(kinds, sides, sides[1:], strict=False))
+                return lambda flat: join(_gap(kind, a(flat), b(flat)) for kind, a, b in triples)
+        raise AssertionError(f"{ast.unparse(node)} is no relation")
+
+    def _note_options(self, node: ast.Compare) -> None:
+        for op, left, right in zip(node.ops, (node.left, *node.comparators), node.comparators, strict=False):
+            for one, other in ((left, right), (right, left)):
+                if isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn) and isinstance(
+                    one, ast.Name | ast.Attribute
+                ):
+                    values = other.elts if isinstance(other, ast.List | ast.Tuple) else [other]
+                    path = self._path(one)
+                    self.compared += [(path, value.value) for value in values if isinstance(value, ast.Constant)]
 
     def _path(self, node: ast.expr) -> str:
         match node:
@@ -223,8 +288,8 @@ class _Reader:
 
     def _parameter(self, path: str) -> Read:
         if path in self._known:
-            self.names[path] = None
-            return functools.partial(_value, path)
+            self.names[path] = self.needed[path] = None
+            return operator.itemgetter(path)
         copies = [name for name in self._known if _without_places(name) == path]
         if not copies:
             known = [*self._known, *dict.fromkeys(map(_without_places, self._known))]
@@ -233,10 +298,22 @@ class _Reader:
         return lambda flat: [flat[name] for name in copies if name in flat]
 
 
-def _value(path: str, flat: Values) -> Any:
-    if path not in flat:
-        raise _AbsentError(path)
-    return flat[path]
+def _all_or_one(together: bool) -> Callable[[Iterable[float]], float]:
+    """What joins gaps: the sum where all must be closed, the least where one is enough."""
+    return sum if together else min
+
+
+def _gap(op: type[ast.cmpop], left: Any, right: Any) -> float:
+    """0 where a comparison holds, else how far its sides lie apart, as a share of them; 1 for what has no distance."""
+    if _COMPARE[op](left, right):
+        return 0.0
+    if op in (ast.NotEq, ast.In, ast.NotIn) or not (_is_number(left) and _is_number(right)):
+        return 1.0
+    return float((abs(left - right) + 1e-12) / (abs(left) + abs(right) + 1e-12))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _applied(function: Callable[..., Any], arguments: list[Read]) -> Read:

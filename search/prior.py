@@ -20,6 +20,7 @@ from search.spelling import did_you_mean
 from search.tree import Leaf
 
 OPEN_SHARE = 0.2  # of all draws, which follow no belief
+OWN_WORDS = ("within", "chance")  # of `believed`: parameters of these names are given in a dict
 CELLS = 512  # into which the unit interval of a continuous parameter is cut
 
 
@@ -48,8 +49,9 @@ class Belief:
             raise ValueError(f"believed(chance={self.chance!r}) is no chance. Set one between 0 and 1: chance=0.7.")
 
     def __str__(self) -> str:
-        words = [f"{name}={value!r}" for name, value in self.centers if name.isidentifier()]
-        dotted = {name: value for name, value in self.centers if not name.isidentifier()}
+        plain = {name: value for name, value in self.centers if name.isidentifier() and name not in OWN_WORDS}
+        words = [f"{name}={value!r}" for name, value in plain.items()]
+        dotted = {name: value for name, value in self.centers if name not in plain}
         words = ([repr(dotted)] if dotted else []) + words
         if self.within is not None:
             words.append(f"within={self.within!r}")
@@ -118,6 +120,11 @@ class Prior:
         density = self._densities.get(place)
         return share if density is None else density.quantile(share)
 
+    def share(self, place: int, unit: float) -> float:
+        """The even draw that becomes `unit`: the inverse of `draw`."""
+        density = self._densities.get(place)
+        return unit if density is None else density.share(unit)
+
     def density(self, place: int) -> "Density | None":
         """The belief about the leaf at a place, if there is one."""
         return self._densities.get(place)
@@ -153,6 +160,11 @@ class Density:
         k = min(bisect.bisect_right(self._reached, share * total), len(self.heights)) - 1
         inside = (share * total - self._reached[k]) / max(self._reached[k + 1] - self._reached[k], 1e-300)
         return self.edges[k] + min(max(inside, 0.0), 1.0) * (self.edges[k + 1] - self.edges[k])
+
+    def share(self, value: float) -> float:
+        """How large a share of all draws lies below: the inverse of `quantile`."""
+        k = max(min(bisect.bisect_right(self.edges, value), len(self.heights)) - 1, 0)
+        return (self._reached[k] + (value - self.edges[k]) * self.heights[k]) / self._reached[-1]
 
     def log(self, share: float) -> float:
         """The logarithm of the density at `share`."""

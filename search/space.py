@@ -19,13 +19,13 @@ from search.options import listed, written
 from search.points import Flat, Form, flatten, is_json, nest, shown, shown_params
 from search.prior import Belief, Prior
 from search.repeat import Repeat
-from search.room import first_kept, pulled
+from search.room import first_kept, pulled, wandered
 from search.spelling import did_you_mean
 from search.tree import Leaf, leaves, refuse_clashes
 
 __all__ = ["Flat", "Leaf", "Space", "shown_params"]
 
-DRAWS = 1_000  # at a point that keeps the limits, before one that is known to keep them is moved
+DRAWS = 1_000  # at a point that keeps the limits, before one that is known to keep them wanders off
 
 
 class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
@@ -109,7 +109,9 @@ class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
         return hash(tuple(self._params))
 
     def __repr__(self) -> str:
-        return f"Space({self})"
+        limits = f", limits={[str(limit) for limit in self.limits]!r}" if self.limits else ""
+        prior = f", prior=[{', '.join(map(str, self.prior.beliefs))}]" if self.prior else ""
+        return f"Space({self}{limits}{prior})"
 
     def __str__(self) -> str:
         if self.form != "dict":
@@ -161,13 +163,13 @@ class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
         return self.at([self.prior.draw(i, share) for i, share in enumerate(shares)] if self.prior else shares)
 
     def sample(self, rng: random.Random) -> Flat:
-        """One flat point that keeps the limits, drawn with `rng`; each draw takes one number per leaf."""
+        """One flat point that keeps the limits, drawn with `rng`; without limits a draw takes one number per leaf."""
         point = self.drawn(rng)
         for _ in range(DRAWS if self.limits else 0):
             if self.allows(point):
                 return point
             point = self.drawn(rng)
-        return pulled(self, point, self._kept) if self._kept is not None else point
+        return wandered(self, self._kept, rng) if self._kept is not None else point
 
     def active_leaves(self, point: Mapping[str, Any]) -> list[Leaf]:
         """The leaves that exist in `point`, in the tree's order."""
@@ -178,7 +180,8 @@ class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
         checked = self.within(point)
         for limit in self.limits:
             if not limit.holds(checked):
-                raise ValueError(f"the point {checked!r} breaks the limit {limit}. Choose one that keeps it.")
+                near = pulled(self, checked, self._kept or checked)
+                raise ValueError(f"the point {checked!r} breaks the limit {limit}. One nearby keeps it: {near!r}.")
         return checked
 
     def within(self, point: Mapping[str, Any]) -> Flat:
@@ -205,7 +208,21 @@ class Space(Mapping[str, "Float | Int | Choice | Repeat | Space"]):
 
     def _limits(self, limits: Iterable[str | Limit]) -> tuple[Limit, ...]:
         known = tuple(dict.fromkeys(leaf.name for leaf in self.leaves))
-        return tuple(parse_limit(limit.text if isinstance(limit, Limit) else limit, known) for limit in limits)
+        read = tuple(parse_limit(limit.text if isinstance(limit, Limit) else limit, known) for limit in limits)
+        for limit in read:
+            for name, value in limit.compared:
+                self._check_option(limit, name, value)
+        return read
+
+    def _check_option(self, limit: Limit, name: str, value: Any) -> None:
+        """Raises ValueError where a limit compares a choice with what is none of its options."""
+        domains = [leaf.domain for leaf in self.leaves if leaf.name == name]
+        options = [option for domain in domains if isinstance(domain, Choice) for option in domain.options]
+        if len(options) and isinstance(value, str) and value not in [o for o in options if isinstance(o, str)]:
+            hint = did_you_mean(value, [option for option in options if isinstance(option, str)])
+            raise ValueError(
+                f"the limit {str(limit)!r} compares {name} with {value!r}, which is no option of it. {hint}"
+            )
 
     def flatten(self, nested: Mapping[str, Any]) -> Flat:
         """The flat form of a nested point; a flat point comes back as it is."""

@@ -45,7 +45,7 @@ class Gaussian:
         if not self._cube.searched.any():
             return draw(self._space, self._seed, number, attempt)
         with quiet():
-            sampler = self._sampler(seed_of(self._seed, number, attempt), evidence.heard)
+            sampler = self._sampler(seed_of(self._seed, number, attempt), evidence.known)
             study = filled(evidence, history.failed(), history, sampler, self._coordinates.padded, most=MOST)
             trial = study.ask()
             return self._cube.point([self._coordinates.asked(trial, place) for place in range(self._cube.size)])

@@ -50,8 +50,7 @@ class Parzen:
         good, bad = self._groups(evidence, history)
         liked, disliked = Mixture(self._cube, good), Mixture(self._cube, bad)  # l and g
         candidates = self._candidates(liked, rng)
-        known = len(evidence) + evidence.failed
-        scores = liked.log(candidates) - disliked.log(candidates) + self._belief(candidates, known)
+        scores = liked.log(candidates) - disliked.log(candidates) + self._belief(candidates, evidence.known)
         return self._best_new(candidates, scores, history)
 
     def _groups(self, evidence: Evidence, history: History) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import math
 import random
 import warnings
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -159,12 +159,10 @@ class Explorer:
         self._rays = rays
 
     def __call__(self, trial: StandIn, cloned: StandIn) -> tuple[dict[str, float], dict[str, Any]]:
-        try:
+        with suppress(ValueError, ArithmeticError, np.linalg.LinAlgError):  # of scikit-learn
             config, operations = self._rays(trial, cloned)
             if all(map(math.isfinite, config.values())) and config != cloned.config:
                 return {name: min(max(share, 0.0), 1.0) for name, share in config.items()}, operations
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError):  # of scikit-learn
-            pass
         return {name: min(max(share + random.gauss(0, STRAY), 0.0), 1.0) for name, share in cloned.config.items()}, {}
 
 

@@ -1,13 +1,16 @@
 """Relations between parameters: what they say, where they are silent, and what is refused."""
 
+import ast
+import itertools
 import pickle
 import random
+import statistics
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import Space, choice, integer, logint, repeat, uniform
+from search import Space, believed, choice, integer, logint, repeat, uniform
 from search.limits import parse_limit
 from search.room import pulled
 
@@ -35,6 +38,8 @@ POINT = {"low": 0.1, "high": 0.2, "layers": 2, "layers.0.width": 60, "layers.1.w
         ("opt not in ('adam', 'lion')", False),
         ("opt.momentum < 0.1", True),  # there is none in this point
         ("opt.momentum < 0.1 and low > 9", True),  # nor does the rest count then
+        ("low > 9 and opt.momentum < 0.1", True),  # in whatever order it is written
+        ("low > 9 or opt.momentum < 0.1", True),
         ("sqrt(layers.0.width + 4) == 8 and log2(layers + 2) == 2", True),
         ("abs(low - high) <= 0.11 and -low < 0", True),
         ("2 ** layers == 4", True),
@@ -109,8 +114,11 @@ def test_every_draw_keeps_the_limits():
 def test_a_point_that_breaks_one_is_refused_with_its_text():
     space = Space({"low": uniform(0, 1), "high": uniform(0, 1)}, limits=["low < high"])
 
-    with pytest.raises(ValueError, match=r"breaks the limit low < high\. Choose one that keeps it\."):
+    with pytest.raises(ValueError, match=r"breaks the limit low < high\. One nearby keeps it: \{'low': 0\.49") as refused:
         space.check({"low": 0.5, "high": 0.5})
+
+    mend = ast.literal_eval(str(refused.value).partition("keeps it: ")[2].rstrip("."))
+    assert space.check(mend) == mend
 
 
 @pytest.mark.parametrize(
@@ -158,3 +166,63 @@ def test_a_space_with_limits_is_a_value():
     assert one == same != other
     assert pickle.loads(pickle.dumps(one)) == one
     assert one != Space({"x": uniform(0, 1)})
+
+
+ORDERED = {f"x{k}": uniform(0, 1) for k in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("params", "limits"),
+    [
+        (ORDERED, [" < ".join(ORDERED)]),  # 1 draw in 40,320
+        (ORDERED, [f"{a} < {b}" for a, b in itertools.pairwise(ORDERED)]),
+        ({f"x{k}": uniform(0, 1) for k in range(20)}, [" + ".join(f"x{k}" for k in range(20)) + " <= 1"]),
+        ({"x": uniform(0, 1), "y": uniform(0, 1)}, ["x + y <= 1e-6"]),
+        ({"x": uniform(0, 1), "y": uniform(0, 1)}, ["x * y >= 0.999999"]),
+        ({"x": uniform(0, 1), "y": uniform(0, 1)}, ["not (x > 1e-6 or y > 1e-6)"]),
+        ({"n": logint(1, 10**6), "m": logint(1, 10**6), "k": ["a", "b"]}, ["n > 999_000 and m > 999_000", "k == 'a'"]),
+    ],
+)
+def test_limits_that_no_draw_keeps_are_kept_all_the_same(params, limits):
+    space = Space(params, limits)
+    rng = random.Random(0)
+
+    points = [space.sample(rng) for _ in range(8)]
+
+    assert all(space.check(point) == point for point in points)
+    assert len({tuple(point.values()) for point in points}) > 4
+
+
+def test_where_draws_are_led_they_are_as_draws_that_were_kept():
+    """The smallest of ordered shares, against the mean of its beta distribution, 1 / (n + 1)."""
+    space = Space({f"x{k}": uniform(0, 1) for k in range(8)}, [" < ".join(f"x{k}" for k in range(8))])
+    rng = random.Random(1)
+
+    points = [space.sample(rng) for _ in range(150)]
+
+    assert statistics.mean(point["x0"] for point in points) == pytest.approx(1 / 9, abs=0.03)
+    assert statistics.mean(point["x4"] for point in points) == pytest.approx(5 / 9, abs=0.05)
+
+
+def test_what_can_nowhere_be_computed_says_why():
+    with pytest.raises(ValueError, match=r"the last one broke '9 \*\* 9 \*\* 9 > x' \(math range error\)\. Loosen it"):
+        Space({"x": uniform(0, 1)}, ["9 ** 9 ** 9 > x"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "match"),
+    [
+        ("opt == 'adm'", r"compares opt with 'adm', which is no option of it\. Did you mean 'adam'\?"),
+        ("'sdg' != opt", r"Did you mean 'sgd'\?"),
+        ("opt in ['adam', 'lion']", r"with 'lion'.*Known: adam, sgd\."),
+    ],
+)
+def test_options_that_there_are_not_are_told(limit, match):
+    with pytest.raises(ValueError, match=match):
+        Space({"opt": ["adam", "sgd"], "x": uniform(0, 1)}, [limit])
+
+
+def test_a_space_shows_its_limits_and_beliefs():
+    space = Space({"x": uniform(0, 1)}, ["x < 0.5"], believed(x=0.1))
+
+    assert repr(space) == "Space({'x': uniform(0, 1)}, limits=['x < 0.5'], prior=[believed(x=0.1)])"
