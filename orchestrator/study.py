@@ -10,7 +10,7 @@ from cluster import Bundle
 from orchestrator.budget import Budget
 from orchestrator.folder import check_name, resolve
 from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, check_agreement, strategy_of
-from search.agreement import check_grid, points_of
+from search.agreement import check_points, points_of
 from search.dialects import read_space
 from search.limits import Limit
 from search.schedulers import last_epoch, needs_checkpoints
@@ -177,15 +177,19 @@ class Study:
         budget = dataclasses.replace(self.budget, **{k: v for k, v in changes.items() if v is not None})
         size = points_of(self.strategy.sampler, self.space)
         population = getattr(self.strategy.scheduler, "population", None)
-        check_grid(self.strategy, self.space, budget.trials)
+        given = len(self.start) + bool(self.learn_from)  # the best of earlier studies is tried again
+        check_points(self.strategy, self.space, budget.trials, given)
         if budget.trials is None and (size or population):
-            budget = dataclasses.replace(budget, trials=size + len(self.start) if size else population)
+            budget = dataclasses.replace(budget, trials=size + given if size else population)
         return dataclasses.replace(self, budget=budget)
 
     def check_budget(self) -> None:
         """Raises ValueError where nothing would ever end the study, or a population does not fit it."""
         if self.budget.trials is None and self.budget.hours is None:
-            raise ValueError(f"nothing ends the study {self.name}. Say how many trials or how long: run(trials=64)")
+            raise ValueError(
+                f"nothing ends the study {self.name}. Say how many trials or how long: "
+                f"run(trials=64), budget: {{trials: 64}}, or --trials 64."
+            )
         population = getattr(self.strategy.scheduler, "population", None)
         if population is not None and self.budget.trials is not None and population != self.budget.trials:
             raise ValueError(

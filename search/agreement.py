@@ -39,33 +39,61 @@ def points_of(sampler: Sampler, space: Space) -> int | None:
     Raises:
         ValueError: a grid over a continuous parameter without a number of points.
     """
-    total = 0
-    for part in chain_of(sampler):
-        match part:
-            case Grid(points=points):
-                total += grid_size(space, points)
-            case Random(n=int() as n) | Sobol(n=int() as n):
-                total += n
-            case _:
-                return None
-    return total
+    sizes = [_points(part, space) for part in chain_of(sampler)]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def check_grid(strategy: Strategy, space: Space, trials: int | None) -> None:
-    """Raises ValueError where a grid, walked in order, would be cut off by the budget."""
-    for part in chain_of(strategy.sampler):
-        if not isinstance(part, Grid) or part.shuffle or trials is None:
-            continue
-        size = grid_size(space, part.points)
-        if size > trials and space.limits and size <= COUNTED:
-            lattice = Lattice(space, part.points)
-            size = sum(space.allows(lattice.point(place)) for place in range(size))
-        if size > trials and (not space.limits or size <= COUNTED):
-            drawn = dataclasses.replace(part, shuffle=True)
+def check_points(strategy: Strategy, space: Space, trials: int | None, given: int = 0) -> None:
+    """Raises ValueError where the budget ends in a grid that is walked in order, or before a chain's next sampler.
+
+    Args:
+        strategy: whose sampler it is.
+        space: what is searched.
+        trials: the budget; None where only time ends the study.
+        given: how many of them are the user's own points.
+    """
+    if trials is None:
+        return
+    first, parts = given, chain_of(strategy.sampler)
+    own = f", of which {given} are your own points" if given else ""
+    for part, following in zip(parts, (*parts[1:], None), strict=True):
+        size = _points(part, space)
+        if size is None:
+            return
+        whole = isinstance(part, Grid) and not part.shuffle
+        if whole and first + size > trials:
+            size = _kept_points(part, space, size)
+        first += size
+        if following is not None and first >= trials:
             raise ValueError(
-                f"the grid has {size:,} points, and the budget would end it after {trials}. "
-                f"Set trials: {size}, fewer points, or draw from it: {drawn} + {strategy.scheduler}."
+                f"{part} proposes {size:,} points, and with {trials} trials{own} {following} would never begin. "
+                f"Set trials: {first + max(size, 10)}, or use {following} + {strategy.scheduler}."
             )
+        if whole and first > trials:
+            drawn = dataclasses.replace(part, shuffle=True)  # type: ignore[type-var]
+            raise ValueError(
+                f"the grid has {size:,} points, and the budget would end it after {trials}{own}. "
+                f"Set trials: {first}, fewer points, or draw from it: {drawn} + {strategy.scheduler}."
+            )
+
+
+def _points(part: Sampler, space: Space) -> int | None:
+    match part:
+        case Grid(points=points):
+            return grid_size(space, points)
+        case Random(n=int() as n) | Sobol(n=int() as n):
+            return n
+    return None
+
+
+def _kept_points(part: Sampler, space: Space, size: int) -> int:
+    """How many points of a grid keep the limits; 0 where there are too many to look at."""
+    if not space.limits:
+        return size
+    if size > COUNTED:
+        return 0
+    lattice = Lattice(space, part.points)  # type: ignore[attr-defined]
+    return sum(space.allows(lattice.point(place)) for place in range(size))
 
 
 def check_agreement(strategy: Strategy, goal: Goal, space: Space) -> None:
@@ -74,7 +102,7 @@ def check_agreement(strategy: Strategy, goal: Goal, space: Space) -> None:
     if goal.others and not _looks_for_fronts(sampler):
         raise ValueError(
             f"{sampler} looks for one best point, and the goal has {len(goal.objectives)} objectives. "
-            f"Use {_front_sampler(scheduler)} + {scheduler}, or keep one objective: '{goal.first}'."
+            f"Use {_front_sampler(scheduler)} + {_for_fronts(scheduler)}, or keep one objective: '{goal.first}'."
         )
     if (goal.others or goal.limits) and scheduler.goals != "any":
         what = f"{len(goal.objectives)} objectives" if goal.others else f"a limit on {goal.limits[0].metric}"
@@ -96,6 +124,10 @@ def _looks_for_fronts(sampler: Sampler) -> bool:
 
 def _front_sampler(scheduler: Scheduler) -> str:
     return "Random()" if scheduler.mutates else str(NSGA2())
+
+
+def _for_fronts(scheduler: Scheduler) -> str:
+    return str(scheduler) if scheduler.goals == "any" else _instead(scheduler)
 
 
 def _instead(scheduler: Scheduler) -> str:

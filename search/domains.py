@@ -125,7 +125,7 @@ class Float:
             if points is None:
                 raise ValueError(
                     f"a grid over the continuous {self} needs a number of points. "
-                    f"Set Grid(points=5), or list the values: [{self.low:g}, {self.high:g}]."
+                    f"Set Grid(points=5, shuffle=True), or list the values: [{self.low:g}, {self.high:g}]."
                 )
             if self.bell is not None:  # evenly many draws between two of them; the ends are five deviations away
                 return Spread(points, lambda k: self.at((k + 0.5) / points))

@@ -8,6 +8,7 @@
 Everything that compares reports does it through `rank`: limits first, then the objectives in their order.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -112,6 +113,7 @@ class Goal:
         for name in named:
             if named.count(name) > 1:
                 raise ValueError(f"the goal names {name} twice. Keep one of the two.")
+        _refuse_empty(self.limits)
         if self.per is not None and self.per not in ("second", "joule"):
             raise ValueError(f"the goal is judged per {self.per!r}. {did_you_mean(str(self.per), COSTS)}")
         if self.per is not None and self.others:
@@ -202,6 +204,13 @@ class Goal:
         return ", ".join([*words, *map(str, left)]) + (f" per {self.per}" if self.per else "")
 
 
+def _refuse_empty(limits: Iterable[Bound]) -> None:
+    """Raises ValueError where nothing lies within two limits on one metric."""
+    for low, high in itertools.permutations(limits, 2):
+        if low.metric == high.metric and low.relation == ">=" and high.relation == "<=" and low.value > high.value:
+            raise ValueError(f"nothing is both {low} and {high}. Turn one round: {high.metric} >= {high.value:g}.")
+
+
 def beyond(margins: Iterable[float]) -> float:
     """By how much limits are broken, summed up; NaN where one is not known."""
     return sum(margin for margin in margins if not margin <= 0)
@@ -232,9 +241,22 @@ def _read(text: object, objectives: list[Objective], limits: list[Bound]) -> str
 
 def _bound(text: str, head: str, relation: str, bound: str) -> Bound:
     metric = head.split()[-1]
+    if _is_a_number(metric):
+        turned = {"<": ">", ">": "<"}[relation[0]] + relation[1:]
+        raise ValueError(
+            f"the goal {text!r} begins with the number {metric}. Put the metric first: '{bound} {turned} {metric}'."
+        )
     try:
         return Bound(metric, relation[0] + "=", float(bound))
     except ValueError:
         raise ValueError(
             f"the goal {text!r} limits {metric} by {bound!r}. Write a number: '{head} {relation} 20'."
         ) from None
+
+
+def _is_a_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -48,6 +48,23 @@ STRATEGIES: Names = {
 }
 BELIEFS: Names = {"believed": believed}
 
+EXAMPLES = {  # of what needs arguments
+    "uniform": "uniform(0, 1)",
+    "loguniform": "loguniform(1e-5, 1e-1)",
+    "normal": "normal(0, 1)",
+    "lognormal": "lognormal(0, 1)",
+    "integer": "integer(1, 4)",
+    "logint": "logint(8, 512)",
+    "choice": "choice('relu', 'gelu')",
+    "ordinal": "ordinal(16, 32, 64)",
+    "fixed": "fixed(0.9)",
+    "repeat": "repeat(integer(1, 4), {'width': logint(8, 64)})",
+    "variants": "variants('any', some={'x': uniform(0, 1)})",
+    "sequence": "sequence(uniform(0, 1), integer(1, 4))",
+    "alone": "alone(uniform(0, 1))",
+    "believed": "believed(lr=3e-3, within='3x')",
+}
+
 LONGEST = 2_000  # characters; a notation longer than this is data, not a value
 
 _FACTOR = re.compile(r"(?P<before>=\s*)(?P<factor>\d+\.?\d*|\.\d+)x(?=\s*[,)])")
@@ -109,12 +126,20 @@ def _read(node: ast.expr, names: Names, text: str) -> Any:
             return _call(name, [], {}, names)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if all(k.arg for k in keywords):
             _refuse_twice([k.arg for k in keywords], text)
-            given = {str(k.arg): _read(k.value, names, text) for k in keywords}
-            return _call(name, [_read(a, names, text) for a in args], given, names)
+            given = {str(k.arg): _argument(k.value, names, text) for k in keywords}
+            return _call(name, [_argument(a, names, text) for a in args], given, names)
         case ast.BinOp(left=left, op=ast.Add() | ast.RShift() as op, right=right):
             return _join(_read(left, names, text), op, _read(right, names, text))
     piece = ast.get_source_segment(text, node) or text
     raise ValueError(f"{_cut(piece)} in {_cut(text)} is no value of ours. {_example(names)}")
+
+
+def _argument(node: ast.expr, names: Names, text: str) -> Any:
+    if isinstance(node, ast.Name) and node.id not in (*names, "inf", "nan"):
+        hint = did_you_mean(node.id, names)
+        mend = hint if hint.startswith("Did") else f"Quote it if it is a text: '{node.id}'."
+        raise ValueError(f"{node.id!r} in {_cut(text)} is unknown. {mend}")
+    return _read(node, names, text)
 
 
 def _key(node: ast.expr | None, names: Names, text: str) -> Any:
@@ -155,8 +180,8 @@ def _call(name: str, args: list[Any], keywords: dict[str, Any], names: Names) ->
     try:
         inspect.signature(names[name]).bind(*args, **keywords)
     except TypeError as error:
-        wanted = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in known.values())
-        raise ValueError(f"{name}(...) was given the wrong arguments: {error}. Write {name}({wanted}).") from None
+        wanted = EXAMPLES.get(name) or f"{name}({'max_epochs=27' if 'max_epochs' in known else ''})"
+        raise ValueError(f"{name}(...) was given the wrong arguments: {error}. Write {wanted}.") from None
     try:
         return names[name](*args, **keywords)
     except TypeError as error:  # a str where a number belongs, say

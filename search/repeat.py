@@ -54,8 +54,9 @@ def repeat(n: Int | int, each: Any) -> Repeat:
     repeat(integer(1, 4), {'width': logint(8, 64)})
     """
     if not is_whole(n, 1) and not isinstance(n, Int):
+        seen = repr(n) if isinstance(n, str) else n
         raise ValueError(
-            f"repeat(n={n!r}) is no number of copies. "
+            f"repeat(n={seen}) is no number of copies. "
             f"Give one, repeat(3, ...), or search it: repeat(integer(1, 4), ...)."
         )
     found = Repeat(n, each)

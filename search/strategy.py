@@ -162,7 +162,7 @@ class Strategy:
         if self.scheduler.wants_model and self.sampler.settled and not self.sampler.models:
             raise ValueError(
                 f"{self.scheduler} needs a sampler that models what it sees, which {self.sampler} does not. "
-                f"Use TPE() + {self.scheduler}, or give {self.sampler} Hyperband(max_epochs=...)."
+                f"Use TPE() + {self.scheduler}, or {self.sampler} + Hyperband(max_epochs={self.scheduler.max_epochs})."  # type: ignore[attr-defined]
             )
 
     def __str__(self) -> str:

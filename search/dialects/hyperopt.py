@@ -39,6 +39,8 @@ class _Reader:
     def __init__(self) -> None:
         self.beliefs: list[Belief] = []
         self._path: list[str] = []
+        self._chosen: list[tuple[int, int]] = []  # the switches above, and which of their options
+        self._labels: dict[str, list[tuple[tuple[int, int], ...]]] = {}  # where each label was met
 
     def group(self, node: Any) -> Space:
         items = node.items() if isinstance(node, Mapping) else _named_args(node)
@@ -61,6 +63,7 @@ class _Reader:
             case "int":
                 return _whole(self.read(node.pos_args[0]))
             case "hyperopt_param":
+                self._note(str(_value(node.pos_args[0])))
                 return _number(node.pos_args[1])
             case "switch":
                 return self._choice(node)
@@ -87,15 +90,17 @@ class _Reader:
 
     def _choice(self, node: Any) -> Any:
         index, *options = node.pos_args
+        self._note(str(_value(index.pos_args[0])))
         if all(_is_node(option) and option.name == "pos_args" for option in options):
-            lists = [option.pos_args for option in options]
+            lists, met = [option.pos_args for option in options], {k: [*v] for k, v in self._labels.items()}
             found = (
                 repeated(lists, self.read, lambda a, b: str(a) == str(b)) if any(map(_holds_node, options)) else None
             )
             if found is not None:
                 return found
+            self._labels = met
         plain = [_option(option) for option in options]
-        spaces = [self._branch(option) for option in options]
+        spaces = [self._branch(option, (id(node), place)) for place, option in enumerate(options)]
         if not any(space is not None for space in spaces):
             self._weigh(index, plain)
             return Choice(tuple(plain))
@@ -105,12 +110,26 @@ class _Reader:
         self._weigh(index, names)
         return branches(plain, names, spaces)
 
-    def _branch(self, option: Any) -> Space | None:
+    def _branch(self, option: Any, chosen: tuple[int, int]) -> Space | None:
         """The parameters of an option; None where it is a plain value."""
         if not _holds_node(option):
             return None
+        self._chosen.append(chosen)
         found = self.read(option)
+        self._chosen.pop()
         return found if isinstance(found, Space) else alone(found)
+
+    def _note(self, label: str) -> None:
+        """Raises ValueError where two parameters that may be there together have one label: HyperOpt ties them."""
+        here = tuple(self._chosen)
+        for there in self._labels.get(label, ()):
+            options = dict(there)
+            if not any(options.get(switch, option) != option for switch, option in here):
+                raise ValueError(
+                    f"{'.'.join(self._path)} has the label {label!r}, which another parameter has already. "
+                    f"Give it one of its own: {'.'.join(self._path)!r}."
+                )
+        self._labels.setdefault(label, []).append(here)
 
     def _weigh(self, index: Any, options: list[Any]) -> None:
         """`hp.pchoice`'s probabilities as a belief in the likeliest option."""

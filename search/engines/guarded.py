@@ -25,7 +25,7 @@ ASKED_AGAIN = 8  # for a point that was not tried and keeps the limits
 NEARBY = 16  # mutations, one after another, at a point near the one that was proposed
 STEP = 0.05  # of a number's range in one mutation
 DRAWN = 64  # at random, before every point of a small space is looked at
-WALK = 50_000  # points of the space that are looked at in turn, at most
+WALK = 2_000_000  # points of the space that are looked at in turn over a study, at most: some twenty seconds
 
 
 class Proposer(Protocol):
@@ -65,6 +65,7 @@ class Guarded:
         self._cube = Cube(space)
         self._genetics = Genetics(self._cube, STEP)
         self._warned = self._ended = False
+        self._passed = 0  # points of a small space, in its order, that were tried or break the limits
 
     def propose(self, number: int) -> Flat | None:
         point: Flat | None = None
@@ -133,18 +134,25 @@ class Guarded:
                 return point
         if self._space.size == math.inf:
             return point  # it keeps the limits, and in a space without end equals by chance alone
-        return self._next_untried(number)
+        return self._next_untried()
 
-    def _next_untried(self, number: int) -> Flat | None:
-        """The first point that was not tried, in the order of the space, from a random place on."""
+    def _next_untried(self) -> Flat | None:
+        """The first point that was not tried, in the order of the space, from a random place on.
+
+        What was passed once is passed for good: a point that was tried stays tried.
+        """
         grid = Lattice(self._space, None)
-        first = random.Random(f"{self._seed}/{number}").randrange(grid.size)
-        for k in range(min(grid.size, WALK)):
-            point = grid.point((first + k) % grid.size)
+        first = random.Random(self._seed).randrange(grid.size)
+        while self._passed < min(grid.size, WALK):
+            point = grid.point((first + self._passed) % grid.size)
             if self.history.is_new(point):
                 return point
+            self._passed += 1
         kept = f" that keeps {', '.join(map(str, self._space.limits))}" if self._space.limits else ""
-        self._end(f"every point of the space{kept} was tried, {len(self.history)} in all")
+        if self._passed == grid.size:
+            self._end(f"every point of the space{kept} was tried, {len(self.history)} in all")
+        else:
+            self._end(f"no untried point{kept} is among {self._passed:,} of the {grid.size:,} in the space")
         return None
 
     def _end(self, what: str) -> None:

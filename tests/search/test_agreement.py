@@ -6,7 +6,7 @@ import re
 import pytest
 
 from search import Goal, Space, check_agreement, choice, strategy_of, uniform
-from search.agreement import check_grid
+from search.agreement import check_points
 from search.notation import STRATEGIES, parse
 from tests.kit.strategies import EVERYONE
 
@@ -76,8 +76,47 @@ def test_a_grid_that_the_budget_would_cut_off_is_told_how_to_draw_from_it():
     strategy = strategy_of(parse("Grid(points=10)", STRATEGIES))
 
     with pytest.raises(ValueError, match=r"has 1,000,000,000,000 points.* after 5") as refused:
-        check_grid(strategy, space, trials=5)
+        check_points(strategy, space, trials=5)
 
     mend = str(refused.value).partition("draw from it: ")[2].rstrip(".")
-    assert check_grid(strategy_of(parse(mend, STRATEGIES)), space, trials=5) is None
+    assert check_points(strategy_of(parse(mend, STRATEGIES)), space, trials=5) is None
     assert mend == "Grid(points=10, shuffle=True) + FullLength()"
+
+
+@pytest.mark.parametrize(
+    ("text", "trials", "given", "match"),
+    [
+        ("Grid(points=2)", 4, 1, r"the grid has 4 points, .* after 4, of which 1 are your own points\. Set trials: 5"),
+        (
+            "Sobol(n=6) >> Grid(points=2)",
+            6,
+            0,
+            r"Sobol\(n=6\) proposes 6 points, and with 6 trials Grid\(.* would never",
+        ),
+        (
+            "Sobol(n=20) >> TPE()",
+            10,
+            0,
+            r"with 10 trials TPE\(\) would never begin\. Set trials: 40, or use TPE\(\) \+ Full",
+        ),
+        ("Grid(points=3) >> TPE()", 4, 0, r"TPE\(\) would never begin"),
+        (
+            "Sobol(n=3) >> Grid(points=2)",
+            6,
+            0,
+            r"the grid has 4 points, and the budget would end it after 6\. Set trials: 7",
+        ),
+    ],
+)
+def test_no_part_of_a_strategy_is_cut_off_without_a_word(text, trials, given, match):
+    space = Space({"x": uniform(0, 1), "y": uniform(0, 1)})
+
+    with pytest.raises(ValueError, match=match):
+        check_points(strategy_of(parse(text, STRATEGIES)), space, trials, given)
+
+
+def test_enough_trials_are_enough():
+    space = Space({"x": uniform(0, 1), "y": uniform(0, 1)})
+
+    for text, trials, given in (("Grid(points=2)", 5, 1), ("Sobol(n=3) >> Grid(points=2)", 7, 0), ("TPE()", 1, 0)):
+        assert check_points(strategy_of(parse(text, STRATEGIES)), space, trials, given) is None

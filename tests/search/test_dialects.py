@@ -466,3 +466,27 @@ def test_a_condition_is_for_an_optuna_trial_and_a_log_bell_not_for_ray():
         to_tune(Space({"a": lognormal(0, 1)}))
     with pytest.raises(ValueError, match=r"Use uniform\("):
         to_optuna(Space({"a": normal(0, 1)}))
+
+
+def test_a_label_of_two_parameters_that_may_be_there_together_is_refused():
+    x = hp.uniform("x", 0, 1)
+    with pytest.raises(
+        ValueError, match=r"y has the label 'x', which another parameter has already\. Give it one of its"
+    ):
+        read_space({"x": x, "y": hp.uniform("x", 0, 1)})
+    with pytest.raises(ValueError, match=r"kind\.y has the label 'x'|has the label 'x'"):
+        read_space({"x": x, "kind": hp.choice("kind", [{"y": hp.uniform("x", 0, 1)}, "none"])})
+
+
+def test_a_label_of_two_branches_is_one_parameter_of_each():
+    either = read_space(
+        {"kind": hp.choice("kind", [{"x": hp.uniform("x", 0, 1)}, {"x": hp.uniform("x", 0, 2), "k": 1}])}
+    )
+
+    assert len(either.leaves) >= 3
+
+
+def test_repeats_come_back_from_hyperopt():
+    space = Space({"layers": repeat(integer(1, 3), {"k": choice("a", "b"), "w": uniform(0, 1)}), "x": uniform(0, 1)})
+
+    assert read_space(to_hyperopt(space)) == space

@@ -427,7 +427,7 @@ def test_ten_thousand_options_are_no_burden(benchmark_s):
         (lambda: choice(sgd=0.9), "choice(sgd=0.9)", "choice('sgd', ...)"),
         (lambda: choice(**{"my-opt": {}}), "'my-opt' has parameters", "Name it by a word"),
         (lambda: Choice((1, 2), ({}, None)), "1 has parameters", "Name it by a word"),
-        (lambda: uniform(0, 1).grid(None), "the continuous uniform(0, 1)", "Grid(points=5)"),
+        (lambda: uniform(0, 1).grid(None), "the continuous uniform(0, 1)", "Grid(points=5, shuffle=True)"),
     ],
 )
 def test_what_is_no_domain_is_refused_with_what_was_seen_and_a_mend(make, seen, mend):

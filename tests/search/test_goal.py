@@ -147,3 +147,13 @@ def test_a_limit_at_zero_is_measured_as_it_is():
 def test_costs_are_seconds_or_the_joules_that_a_trial_reports():
     assert Goal.parse("min loss per second").cost({"loss": 1.0}, 7.5) == 7.5
     assert Goal.parse("min loss per joule").cost({"loss": 1.0, "joules": 30.0}, 7.5) == 30.0
+
+
+def test_limits_between_which_nothing_lies_are_refused():
+    with pytest.raises(ValueError, match=r"nothing is both lat >= 30 and lat <= 20\. Turn one round: lat >= 20\."):
+        Goal.parse(["min loss", "lat < 20", "lat > 30"])
+
+
+def test_a_number_before_its_metric_is_told_how_to_turn():
+    with pytest.raises(ValueError, match=r"begins with the number 20\. Put the metric first: 'lat <= 20'\."):
+        Goal.parse(["min loss", "20 >= lat"])

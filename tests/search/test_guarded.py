@@ -140,3 +140,22 @@ def test_tpe_tries_every_point_of_a_small_space_and_then_ends():
         tried = [tuple(point.values()) for point in until_it_ends(engine)]
 
     assert len(tried) == len(set(tried)) == 16
+
+
+def test_a_large_space_of_few_kept_points_is_tried_to_its_end():
+    space = Space({"a": integer(1, 300), "b": integer(1, 300)}, limits=["a == b"])
+    engine = Guarded(Draws(space, 0), space, 0, "Mine()")
+
+    with pytest.warns(UserWarning, match=r"every point of the space that keeps a == b was tried, 300 in all"):
+        found = until_it_ends(engine)
+
+    assert sorted(point["a"] for point in found) == list(range(1, 301))
+
+
+def test_what_was_not_looked_at_is_not_said_to_be_tried(monkeypatch):
+    monkeypatch.setattr("search.engines.guarded.WALK", 100)
+    space = Space({"a": integer(1, 1000), "b": integer(1, 1000)}, limits=["a == b", "a > 990"])
+    engine = Guarded(Draws(space, 0), space, 0, "Mine()")
+
+    with pytest.warns(UserWarning, match=r"no untried point that keeps .* is among 100 of the 1,000,000 in the space"):
+        until_it_ends(engine)

@@ -103,7 +103,9 @@ def test_a_space_knows_how_many_points_it_has(space):
 
 
 def test_a_continuous_range_needs_a_number_of_points():
-    with pytest.raises(ValueError, match=r"a grid over the continuous uniform\(0, 1\) needs .*\. Set Grid\(points=5\)"):
+    with pytest.raises(
+        ValueError, match=r"a grid over the continuous uniform\(0, 1\) needs .*\. Set Grid\(points=5, shuffle=True\)"
+    ):
         grid_size(Space({"a": integer(1, 3), "g": {"x": uniform(0, 1)}}), None)
 
 

@@ -114,7 +114,9 @@ def test_every_draw_keeps_the_limits():
 def test_a_point_that_breaks_one_is_refused_with_its_text():
     space = Space({"low": uniform(0, 1), "high": uniform(0, 1)}, limits=["low < high"])
 
-    with pytest.raises(ValueError, match=r"breaks the limit low < high\. One nearby keeps it: \{'low': 0\.49") as refused:
+    with pytest.raises(
+        ValueError, match=r"breaks the limit low < high\. One nearby keeps it: \{'low': 0\.49"
+    ) as refused:
         space.check({"low": 0.5, "high": 0.5})
 
     mend = ast.literal_eval(str(refused.value).partition("keeps it: ")[2].rstrip("."))

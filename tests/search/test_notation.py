@@ -1,6 +1,7 @@
 """The notation: what is read, and that nothing else is, however it is asked."""
 
 import contextlib
+import inspect
 import math
 import warnings
 
@@ -23,7 +24,7 @@ from search import (
     loguniform,
     uniform,
 )
-from search.notation import DOMAINS, LONGEST, STRATEGIES, parse
+from search.notation import BELIEFS, DOMAINS, LONGEST, STRATEGIES, parse
 from tests.kit.spaces import spaces
 
 
@@ -98,10 +99,10 @@ def test_a_space_is_read_as_it_is_written(space):
         ("ASHA(max_epoch=9)", STRATEGIES, r"ASHA\(max_epoch=\.\.\.\) is unknown\. Did you mean 'max_epochs'\?"),
         ("TPE(start=9)", STRATEGIES, r"TPE\(start=\.\.\.\) is unknown\. Did you mean 'startup'\?"),
         ("uniform(0, 1, steps=1)", DOMAINS, r"uniform\(steps=\.\.\.\) is unknown\. Did you mean 'step'\?"),
-        ("uniform(0)", DOMAINS, r"missing a required argument: 'high'\. Write uniform\(low, high, step=None\)\."),
-        ("uniform(0, 1, 2, 3)", DOMAINS, r"too many positional arguments\. Write uniform\(low"),
-        ("uniform", DOMAINS, r"missing a required argument: 'low'\. Write uniform\(low"),
-        ("ASHA()", STRATEGIES, r"missing a required argument: 'max_epochs'\. Write ASHA\(max_epochs, grace_epochs=1"),
+        ("uniform(0)", DOMAINS, r"missing a required argument: 'high'\. Write uniform\(0, 1\)\."),
+        ("uniform(0, 1, 2, 3)", DOMAINS, r"too many positional arguments\. Write uniform\(0, 1\)\."),
+        ("uniform", DOMAINS, r"missing a required argument: 'low'\. Write uniform\(0, 1\)\."),
+        ("ASHA()", STRATEGIES, r"missing a required argument: 'max_epochs'\. Write ASHA\(max_epochs=27\)\."),
         ("ASHA(9, max_epochs=9)", STRATEGIES, r"multiple values for argument 'max_epochs'\. Write"),
         ("uniform('a', 1)", DOMAINS, r"has the bound 'a'\. Use two finite numbers\."),
         ("uniform(0, 1e400)", DOMAINS, r"has the bound inf\. Use two finite numbers\."),
@@ -249,3 +250,24 @@ def test_any_heap_of_words_is_read_or_refused(words):
     for names in (DOMAINS, STRATEGIES):
         with contextlib.suppress(ValueError):
             parse("".join(words), names)
+
+
+EVERYTHING = {**DOMAINS, **STRATEGIES, **BELIEFS}
+
+
+def takes_anything(function):
+    return any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(function).parameters.values())
+
+
+@pytest.mark.parametrize("name", [name for name, function in EVERYTHING.items() if not takes_anything(function)])
+def test_what_is_written_for_wrong_arguments_can_be_pasted(name):
+    with pytest.raises(ValueError, match="Write ") as refused:
+        parse(f"{name}(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)", EVERYTHING)
+
+    mend = str(refused.value).rpartition("Write ")[2].rstrip(".")
+    assert parse(mend, EVERYTHING) is not None
+
+
+def test_a_text_without_quotes_is_told_as_one():
+    with pytest.raises(ValueError, match=r"'optuna' in .* is unknown\. Quote it if it is a text: 'optuna'\."):
+        parse("TPE(engine=optuna)", STRATEGIES)

@@ -39,6 +39,7 @@ from search.protocol import FINISHED, Seen
         ("believed(lr=3e-3, dropout=0.1, within=.05)", believed(lr=3e-3, dropout=0.1, within=0.05)),
         ("believed(act='relu', chance=0.9)", believed(act="relu", chance=0.9)),
         ("believed({'optimizer.momentum': 0.9}, within=0.05)", believed({"optimizer.momentum": 0.9}, within=0.05)),
+        ("believed({'within': 0.5, 'chance': 3}, within=0.1)", believed({"within": 0.5, "chance": 3}, within=0.1)),
     ],
 )
 def test_a_belief_is_read_and_written(text, belief):
@@ -166,3 +167,13 @@ def test_a_right_belief_saves_trials_and_a_wrong_one_does_not_cost_the_study(sam
 
     assert right < plain + 0.01
     assert wrong < 0.4  # at the center of the belief it would be 0.6
+
+
+def test_the_share_of_a_value_is_the_inverse_of_a_draw():
+    space = Space(
+        {"lr": loguniform(1e-6, 1), "n": integer(1, 9)}, prior=[believed(lr=1e-3, within="3x"), believed(n=4)]
+    )
+
+    for place in range(2):
+        for share in (0.01, 0.3, 0.5, 0.77, 0.99):
+            assert space.prior.share(place, space.prior.draw(place, share)) == pytest.approx(share)
