@@ -211,6 +211,7 @@ def hyperopts(name: str, function: Function, seed: int) -> list[float]:
 ENTRANTS: dict[str, tuple[Callable[..., list[float]], str | None]] = {
     "Random()": (functools.partial(ours, Random()), "Optuna RandomSampler"),
     "Sobol()": (functools.partial(ours, Sobol()), "Optuna QMCSampler"),
+    "Sobol(20) >> TPE()": (functools.partial(ours, Sobol(n=20) >> TPE()), "Optuna TPESampler"),
     "Grid(shuffle=True)": (functools.partial(ours, Grid(points=5, shuffle=True)), None),
     "TPE()": (functools.partial(ours, TPE()), "Optuna TPESampler"),
     "TPE(engine='optuna')": (functools.partial(ours, TPE(engine="optuna")), "Optuna TPESampler"),

@@ -144,8 +144,7 @@ def front(folder: str, as_json: bool, reference: Sequence[str]) -> None:
         if not rows:
             raise LookupError(f"no trial of {Path(folder).name} is on a front yet. See why: a440 table {folder}")
         print_rows(list(dict.fromkeys(name for row in rows for name in row)), rows)
-        against = ", ".join(f"{name}={value:g}" for name, value in found.reference.items())
-        click.echo(f"{len(found)} trials, hypervolume {found.hypervolume:g} against {against}")
+        click.echo(str(found))
 
 
 @main.command()

@@ -7,6 +7,7 @@ import dataclasses
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from cluster import Machine
 from orchestrator import ledger, saved
+from orchestrator.budget import span
 from orchestrator.conductor import Conductor
 from orchestrator.floors import check_workers, worker_folders
 from orchestrator.folder import DriverError, Lease, StorageError, new_folder, probe
@@ -289,6 +291,8 @@ def _nothing_left(study: Study, folder: Path) -> bool:
         return False
     record = Results(folder).record
     if study.budget.seconds is not None and record.elapsed_s >= study.budget.seconds:
+        spent = f"{span(record.elapsed_s)} of its {span(study.budget.seconds)}"
+        warnings.warn(f"{folder.name} has run {spent}: nothing more was started. Give more: --hours 2.", stacklevel=3)
         return True
     if record.outcome != "done" or any(not trial.over for trial in record.trials.values()):
         return False

@@ -34,6 +34,10 @@ class Front:
     def __len__(self) -> int:
         return len(self.trials)
 
+    def __str__(self) -> str:
+        against = ", ".join(f"{name}={value:g}" for name, value in self.reference.items())
+        return f"{len(self)} trials, hypervolume {self.hypervolume:g} against {against}"
+
     def rows(self) -> list[dict[str, Any]]:
         """One dict per trial: `trial epoch`, the goal's metrics, `params.*`."""
         return [
@@ -64,7 +68,7 @@ def front_of(record: Record, reference: Mapping[str, float] | None = None) -> Fr
     Args:
         record: of the study.
         reference: per objective a value that bounds the hypervolume; where it is not given, a tenth of the range
-            behind the worst value that any trial reported at its best epoch.
+            behind the worst value of the trials within the limits. Volumes are compared under one reference.
 
     Raises:
         ValueError: the reference names other metrics than the goal's objectives.
@@ -77,7 +81,8 @@ def front_of(record: Record, reference: Mapping[str, float] | None = None) -> Fr
     if reference is not None and set(reference) != set(names):
         raise ValueError(
             f"the reference names {', '.join(map(str, reference))}, and the objectives are {', '.join(names)}. "
-            f"Give a value for each: front({{{', '.join(f'{name!r}: 0' for name in names)}}})."
+            f"Give a value for each: front({_mend(record, names)!r}), or in the shell "
+            f"{' '.join(f'--reference {name}={value:g}' for name, value in _mend(record, names).items())}."
         )
     trials = sorted(record.front(), key=lambda trial: trial.rank or ())
     losses = np.array([(trial.rank or ())[1:] for trial in trials]).reshape(len(trials), len(names))
@@ -86,11 +91,19 @@ def front_of(record: Record, reference: Mapping[str, float] | None = None) -> Fr
     return Front(goal, tuple(trials), values, hypervolume(losses, np.array(bounds)))
 
 
+def _mend(record: Record, names: Sequence[str]) -> dict[str, float]:
+    """A reference that bounds what the study found."""
+    bounds = _worst(record, len(names))
+    return {o.metric: float(f"{o.loss(bound):.3g}") for o, bound in zip(record.goal.objectives, bounds, strict=True)}
+
+
 def _losses(goal: Goal, values: Sequence[float]) -> list[float]:
     return [objective.loss(float(value)) for objective, value in zip(goal.objectives, values, strict=True)]
 
 
 def _worst(record: Record, objectives: int) -> list[float]:
-    ranks = [trial.rank[1:] for trial in record.trials.values() if trial.rank is not None and trial.status not in BAD]
+    sound = [trial for trial in record.trials.values() if trial.rank is not None and trial.status not in BAD]
+    within = [trial for trial in sound if trial.keeps_limits]
+    ranks = [(trial.rank or ())[1:] for trial in within or sound]
     columns = list(zip(*ranks, strict=True)) or [(0.0,)] * objectives
     return [max(column) + BEYOND * ((max(column) - min(column)) or 1.0) for column in columns]

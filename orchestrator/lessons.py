@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.record import BAD, TrialRecord
+from orchestrator.record import BAD, Record, TrialRecord
 from orchestrator.results import Results
 from search import Goal, Space
 from search.engines.history import normal_scores
@@ -29,8 +29,8 @@ def lessons_of(folders: Iterable[str | Path], space: Space, goal: Goal) -> tuple
     """
     lessons: list[Lesson] = []
     notes = []
-    for folder in map(Path, folders):
-        found, trials = _study(folder.expanduser(), space, goal)
+    for folder in dict.fromkeys(Path(folder).expanduser().resolve() for folder in folders):
+        found, trials = _study(folder, space, goal)
         lessons += found
         notes.append(f"learned from {len(found)} of {trials} trials of {folder.name}")
     return lessons, notes
@@ -38,16 +38,17 @@ def lessons_of(folders: Iterable[str | Path], space: Space, goal: Goal) -> tuple
 
 def _study(folder: Path, space: Space, goal: Goal) -> tuple[list[Lesson], int]:
     try:
-        record = Results(folder).record
+        record = _judged_by(goal, Results(folder))
     except FileNotFoundError as error:
         raise ValueError(f"learn_from: {error}") from None
     trials = [trial for trial in record.trials.values() if trial.status not in BAD and goal.is_sound(trial.metrics)]
     usable = [(trial, point) for trial in trials if (point := _point(trial.params, space)) is not None]
     if not usable:
-        reason = f"reported {', '.join(goal.metrics)}" if not trials else f"lies in the space {space}"
+        reason, same = (f"lies in the space {space}", "parameters") if trials else (
+            f"reported {', '.join(goal.metrics)}", "metrics")  # fmt: skip
         raise ValueError(
             f"learn_from: none of the {len(record.trials)} trials of {folder} {reason}. "
-            f"Leave it out, or name a study of the same parameters: a440 list"
+            f"Leave it out, or name a study of the same {same}: a440 list"
         )
     usable = [usable[k] for k in _thinned([trial for trial, _ in usable], goal)]
     scores = normal_scores(_places([trial for trial, _ in usable], goal))
@@ -55,6 +56,14 @@ def _study(folder: Path, space: Space, goal: Goal) -> tuple[list[Lesson], int]:
         Lesson(point, tuple(map(float, row)), goal.margins(trial.metrics))
         for (trial, point), row in zip(usable, scores, strict=True)
     ], len(record.trials)
+
+
+def _judged_by(goal: Goal, results: Results) -> Record:
+    """A study's record with the best epoch of each trial by another goal."""
+    record = Record()
+    for event in results.events():
+        record.apply(event | {"goal": str(goal)} if "goal" in event else event)
+    return record
 
 
 def _places(trials: list[TrialRecord], goal: Goal) -> np.ndarray:

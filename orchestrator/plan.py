@@ -1,5 +1,6 @@
 """What a study would do, told before anything runs."""
 
+import dataclasses
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ class Plan:
         worth: epochs of the whole study if nothing were stopped, and with stopping at its keenest.
         picked: the sampler that `Auto` stands for, and why; empty where nothing was left open.
         strategy: with a sampler that is settled.
+        informed: whether there are earlier studies to learn from.
     """
 
     trials: int | None
@@ -36,6 +38,17 @@ class Plan:
     worth: tuple[int, int] | None
     picked: str
     strategy: Strategy
+    informed: bool = False
+
+    @property
+    def note(self) -> str:
+        """What a user would rather know before the study; empty where there is nothing."""
+        sampler = self.strategy.sampler
+        startup = getattr(sampler, "startup", 0)
+        if self.informed or self.trials is None or startup < self.trials:
+            return ""
+        mend = dataclasses.replace(sampler, startup=max(1, self.trials // 3))  # type: ignore[type-var]
+        return f"all {self.trials} trials are startup points of {sampler}, which learns from none; {mend} would"
 
     @property
     def fits(self) -> bool:
@@ -56,6 +69,8 @@ class Plan:
             lines.append(
                 f"worth    {most:,} epochs at most" + (f", about {least:,} with stopping" if least < most else "")
             )
+        if self.note:
+            lines.append(f"note     {self.note}")
         return "\n".join(lines)
 
 
@@ -77,6 +92,7 @@ def plan(study: "Study", machines: "tuple[Machine, ...]") -> Plan:
         _worth(strategy, trials),
         str(pick),
         strategy,
+        bool(study.learn_from),
     )
 
 

@@ -123,6 +123,7 @@ def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
         *held,
         ("strategy", str(study.strategy)),
         *picked,
+        *([("note", outlook.note)] if outlook.note else []),
         *repeats,
         ("budget", str(study.budget)),
         ("bundle", f"{study.bundle}: {outlook.why}"),
@@ -184,11 +185,7 @@ def print_summary(results: Results, console: Console | None = None) -> None:
         )  # fmt: skip
         console.print(Text("     " + "  ".join(f"{name}={number(value)}" for name, value in best.params.items())))
         if record.goal.others:
-            front = results.front()
-            against = ", ".join(f"{name} {number(value)}" for name, value in front.reference.items())
-            console.print(
-                Text(f"front: {len(front)} trials, hypervolume {number(front.hypervolume)} against {against}")
-            )
+            console.print(Text(f"front: {results.front()}"))
     for line in [*_saved(record), *_failures(record), *_notes(results)]:
         console.print(Text(line))
     if record.outcome != "done":

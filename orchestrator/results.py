@@ -3,7 +3,7 @@
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,12 @@ class Results:
             self.record.apply(event)
         self.problems = [*reading.problems, *self.record.problems]
 
+    def __repr__(self) -> str:
+        record = self.record
+        best = record.best()
+        value = "" if best is None else f", best {record.goal.metric} {best.best:g} ({best.id})"
+        return f"<Results of {self.folder}: {len(record.trials)} trials, {record.outcome or 'not ended'}{value}>"
+
     @property
     def outcome(self) -> str | None:
         return self.record.outcome
@@ -130,10 +136,14 @@ class Results:
 
         rows = [
             {"trial": e["trial"], "epoch": e["epoch"], "seconds": e["seconds"], **e["metrics"]}
-            for e in ledger.read(self.folder / "ledger").events
+            for e in self.events()
             if e["event"] == "reported"
         ]
         return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["trial", "epoch", "seconds"])
+
+    def events(self) -> list[ledger.Event]:
+        """All that the ledger holds, in its order."""
+        return ledger.read(self.folder / "ledger").events
 
     def rows(self) -> list[dict[str, Any]]:
         """The table as dicts."""
@@ -146,7 +156,7 @@ class Results:
         metrics = goal.metrics
         fixed = ["trial", "status", "reason", "epoch", *metrics, "best_epoch", "seconds"]
         fixed += [name for name, wanted in (("on_front", goal.others), ("within_limits", goal.limits)) if wanted]
-        params = [f"params.{name}" for name in dict.fromkeys(n for t in self.record.trials.values() for n in t.params)]
+        params = [f"params.{name}" for name in _in_order(n for t in self.record.trials.values() for n in t.params)]
         others = dict.fromkeys(n for t in self.record.trials.values() for n in t.metrics if n not in metrics)
         return [*fixed, *params, *others]
 
@@ -183,6 +193,26 @@ class Results:
         if exact.is_dir():
             return exact
         return max(root.glob("e*"), default=None) if root.is_dir() else None
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Dotted names as in a tree: what hangs on a name behind it, copies by number, the rest by first appearance.
+
+    >>> _in_order(["n", "n.1.w", "x", "n.0.w"])
+    ['n', 'n.0.w', 'n.1.w', 'x']
+    """
+    known: dict[str, None] = dict.fromkeys(names)
+    places: dict[tuple[str, ...], int] = {}
+    for name in known:
+        parts = name.split(".")
+        for end in range(1, len(parts) + 1):
+            places.setdefault(tuple(parts[:end]), len(places))
+
+    def key(name: str) -> list[int]:
+        parts = tuple(name.split("."))
+        return [int(p) if p.isdigit() else places[parts[: k + 1]] for k, p in enumerate(parts)]
+
+    return sorted(known, key=key)
 
 
 def write_table(frame: "pd.DataFrame", path: Path) -> None:

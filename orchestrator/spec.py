@@ -7,8 +7,9 @@ strategy: TPE() + ASHA(max_epochs=27)
 budget: {trials: 64}
 """
 
+import functools
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from orchestrator import strict_yaml
 from orchestrator.budget import Budget
 from orchestrator.folder import NAME, check_name
 from orchestrator.study import Study
-from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, strategy_of
+from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, check_agreement, strategy_of
 from search.notation import BELIEFS, DOMAINS, STRATEGIES, parse
 from search.options import listed
 from search.spelling import did_you_mean
@@ -69,14 +70,46 @@ def parse_text(
         sheet = Sheet.model_validate(data)
     except ValidationError as error:
         raise ValueError("\n".join(_told(problem, place) for problem in error.errors())) from None
+    fields = {k: v for k, v in sheet if v is not None}
+    if problems := [f"{place(path)} {'.'.join(map(str, path))}: {error}" for path, error in _at_odds(fields)]:
+        raise ValueError("\n".join(problems))
     try:
-        fields = {k: v for k, v in sheet if v is not None}
         stem = Path(name).stem
         has_name = "name" in fields or stem == "study" or not NAME.fullmatch(stem)
         named: dict[str, Any] = {} if has_name else {"name": stem}
         return Study(**named, **fields)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def _at_odds(fields: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...], Exception]]:
+    """What is wrong between keys that are right by themselves, each with its place."""
+    space, limits, prior = dict(fields["space"]), fields.get("limits", ()), fields.get("prior", ())
+    checks: list[tuple[tuple[Any, ...], Callable[[], Any]]] = []
+    checks += [(("limits", k), functools.partial(Space, space, [limit])) for k, limit in enumerate(limits)]
+    checks += [(("prior", k), functools.partial(Space, space, (), [belief])) for k, belief in enumerate(prior)]
+    found = list(_failures(checks))
+    if not found:
+        found = list(_failures([(("limits",), functools.partial(Space, space, limits, prior))]))
+    yield from found
+    if not found:
+        tree = Space(space, limits, prior)
+        yield from _failures(
+            [(("start", k), functools.partial(tree.check, p)) for k, p in enumerate(fields.get("start", ()))]
+        )
+        yield from _failures(
+            [(("strategy",), functools.partial(check_agreement, fields["strategy"], fields["goal"], tree))]
+        )
+
+
+def _failures(
+    checks: Iterable[tuple[tuple[Any, ...], Callable[[], Any]]],
+) -> Iterator[tuple[tuple[Any, ...], Exception]]:
+    for path, check in checks:
+        try:
+            check()
+        except (ValueError, TypeError) as error:
+            yield path, error
 
 
 def _domain(value: Any) -> Any:

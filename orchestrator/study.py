@@ -74,7 +74,7 @@ class Study:
         seed: int = 0,
         storage: str | Path = "runs",
         retries: int = 2,
-        start: Iterable[Mapping[str, Any]] = (),
+        start: Mapping[str, Any] | Iterable[Mapping[str, Any]] = (),
         limits: Iterable[str | Limit] = (),
         prior: Belief | Iterable[Belief] = (),
         learn_from: str | Path | Iterable[str | Path] = (),
@@ -93,7 +93,7 @@ class Study:
             "seed": _count("seed", seed),
             "storage": resolve(storage),
             "retries": _count("retries", retries),
-            "start": tuple(tree.check(point) for point in start),
+            "start": tuple(tree.check(point) for point in ((start,) if isinstance(start, Mapping) else start)),
             "learn_from": _folders(learn_from),
             "repeats": _count("repeats", repeats, least=1),
         }
@@ -246,13 +246,13 @@ def space_of(space: Any, limits: Iterable[str | Limit] = (), prior: Belief | Ite
     tree = read_space(space)
     if not limits and not prior:
         return tree
-    held = (prior,) if isinstance(prior, Belief) else tuple(prior)
+    held = (prior,) if isinstance(prior, Belief | str) else tuple(prior)
     kept = (limits,) if isinstance(limits, str | Limit) else tuple(limits)
     return Space(dict(tree), (*tree.limits, *kept), (*tree.prior.beliefs, *held))
 
 
 def _folders(value: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
-    given = (value,) if isinstance(value, str | Path) else tuple(value)
+    given = (value,) if isinstance(value, str | Path) or not isinstance(value, Iterable) else tuple(value)
     if not all(isinstance(folder, str | Path) for folder in given):
         raise TypeError(f"learn_from is {value!r}. Name the folders of studies: learn_from=['runs/older'].")
     return tuple(str(folder) for folder in given)

@@ -14,6 +14,8 @@ RESERVED = frozenset(
     | {"trial", "status", "reason", "epoch", "best_epoch", "seconds", "on_front", "within_limits"}  # our columns
 )
 
+ENERGY = "joules"  # what a goal per joule wants reported
+
 
 class BadReportError(Exception):
     """A report that cannot be used; the message has what was seen and the mend."""
@@ -109,6 +111,8 @@ def _names(numbers: Mapping[str, float]) -> str:
 
 
 def _nearest(metric: str, numbers: Mapping[str, float]) -> str:
+    if metric == ENERGY:
+        return f"Report {ENERGY!r}, the energy that the trial has used so far, or leave 'per joule' out of the goal."
     near = difflib.get_close_matches(metric, numbers, n=1, cutoff=0.4)
     if near:
         return f"Did you mean the goal '{near[0]}'?"

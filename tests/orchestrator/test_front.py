@@ -1,5 +1,6 @@
 """Fronts in results and on the command line."""
 
+import ast
 import itertools
 import json
 
@@ -128,3 +129,29 @@ def test_an_empty_front_says_how_to_see_why(tmp_path):
 
 def test_goals_are_read_back_from_the_ledger(tmp_path):
     assert Results(two(tmp_path)).record.goal == Goal.parse(["max accuracy", "min latency_ms <= 30"])
+
+
+def test_the_mend_of_a_reference_bounds_the_front(tmp_path):
+    results = Results(two(tmp_path))
+    with pytest.raises(ValueError, match="Give a value for each") as refused:
+        results.front(reference={"accuracy": 0.0})
+
+    said = str(refused.value).partition("front(")[2]
+    reference = ast.literal_eval(said.partition(")")[0])
+    words = said.partition("in the shell ")[2].rstrip(".").split()
+    assert results.front(reference).hypervolume > 0
+    assert cli("front", results.folder, *words).exit_code == 0
+
+
+def test_the_default_reference_looks_at_what_keeps_the_limits(tmp_path):
+    front = Results(two(tmp_path)).front()
+
+    assert front.reference == pytest.approx({"accuracy": 0.5 - 0.04, "latency_ms": 30 + 2.5})
+    assert str(front).startswith("3 trials, hypervolume ")
+
+
+def test_results_show_what_they_are(tmp_path):
+    assert (
+        repr(Results(two(tmp_path / "x")))
+        == f"<Results of {tmp_path / 'x'}: 5 trials, done, best accuracy 0.9 (t00001)>"
+    )

@@ -55,7 +55,9 @@ def wait_for_reports(storage, more, process, log):
     raise AssertionError(Path(log.name).read_text())
 
 
-@pytest.mark.parametrize("strategy", ["TPE() + ASHA(max_epochs=6, keep_1_in=2)"])
+@pytest.mark.parametrize(
+    "strategy", ["TPE() + ASHA(max_epochs=6, keep_1_in=2)", "Random() + PBT(max_epochs=6, every=2)"]
+)
 def test_a_study_killed_three_times_loses_no_trial_and_repeats_at_most_what_was_running(tmp_path, strategy):
     kill_and_resume(tmp_path, strategy, KILLS, seed=time.time_ns())
 

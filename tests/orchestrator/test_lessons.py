@@ -120,3 +120,29 @@ def test_a_population_is_told_so_too():
 
     with pytest.raises(ValueError, match=r"PBT\(max_epochs=9\) learns from no earlier trial"):
         Study(DigitsMLP, DIGITS, "max accuracy", Auto() + PBT(max_epochs=9), learn_from="runs/older")
+
+
+def test_trials_are_judged_by_the_new_goal_at_their_best_epoch_by_it(tmp_path):
+    older = tmp_path / "older"
+    book = Ledger(older / "ledger", itertools.count().__next__)
+    book.append("study_started", goal="max accuracy")
+    fields = {"trial": "t00001", "number": 1, "params": {"x": 0.5, "kind": "a"}, "seed": 1, "goal": "max accuracy"}
+    book.append("trial_proposed", **fields)
+    book.append("trial_started", **fields)
+    for epoch, accuracy, loss in ((1, 0.9, 5.0), (2, 0.1, 1.0)):
+        metrics = {"accuracy": accuracy, "loss": loss, "speed": loss}
+        book.append("reported", trial="t00001", epoch=epoch, seconds=1.0, metrics=metrics)
+    book.append("trial_ended", trial="t00001", status="ended", reason="")
+    book.close()
+
+    [lesson], _ = lessons_of([older], SPACE, Goal.parse("min loss, speed <= 2"))
+
+    assert lesson.margins == (-0.5,)  # of epoch 2, which has the best loss
+
+
+def test_a_study_that_is_named_twice_counts_once(tmp_path):
+    older = study(tmp_path / "older", [at(0.1, 1.0), at(0.2, 2.0)])
+
+    lessons, notes = lessons_of([older, str(older)], SPACE, LOSS)
+
+    assert (len(lessons), len(notes)) == (2, 1)

@@ -324,3 +324,59 @@ def test_spaces_of_every_form_are_read_back(tmp_path, space):
     saved.save(study, tmp_path)
 
     assert saved.reopen(tmp_path).space == study.space
+
+
+def test_what_is_at_odds_is_told_at_once_each_with_its_line():
+    text = WHOLE.replace('limits: ["sum(layers.width) <= 100"]', "limits:\n  - widht <= 3\n  - lr < 0.05\n  - lrr > 1")
+    text = text.replace("believed(batch=32)", "believed(batsh=32)")
+
+    with pytest.raises(ValueError, match="widht") as told:
+        parse_text(text, "my.yaml")
+
+    lines = str(told.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "my.yaml:10 limits.0",
+        "my.yaml:12 limits.2",
+        "my.yaml:13 prior.1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("limits=['widht <= 3']", r"--set limits\.0: .*widht"),
+        ("strategy=CMAES() + FullLength(epochs=3)", r"--set strategy: CMAES\(\) looks for one"),
+        ("start=[{lr: 7, layers: 0, batch: 16, kind: mlp}]", r"--set start\.0: "),
+        ("prior=['believed(lrr=1)']", r"--set prior\.0: .*lrr"),
+    ],
+)
+def test_what_was_set_is_blamed_and_not_the_file(setting, told):
+    with pytest.raises(ValueError, match=f"^{told}"):
+        parse_text(WHOLE, settings=[setting])
+
+
+def test_a_belief_is_pasted_as_the_error_writes_it():
+    with pytest.raises(ValueError, match="Write what you believe: ") as told:
+        parse_text(WHOLE, settings=["prior=[believed(lr=0.1, within=3x)]"])
+
+    mend = str(told.value).splitlines()[0].partition("Write what you believe: ")[2].rstrip(".")
+    assert parse_text(WHOLE, settings=[f"prior=[{mend}]"]).space.prior
+
+
+def test_a_study_of_main_goes_on_with_the_module_that_it_was(tmp_path):
+    study = parse_text(GOOD)
+    saved.save(study, tmp_path)
+    path = tmp_path / saved.FILE
+    path.write_text(path.read_text().replace("train: examples.digits:DigitsMLP", "train: null"))
+
+    saved.check_same(study, tmp_path)
+
+
+def test_beliefs_about_parameters_of_any_name_are_read_back(tmp_path):
+    text = GOOD[: GOOD.index("space:")] + "space: {within: 'uniform(0, 1)', chance: 'uniform(0, 1)'}\n"
+    text += "prior: [\"believed({'within': 0.5, 'chance': 0.1}, within=0.2)\"]\n" + GOOD[GOOD.index("goal:") :]
+    study = parse_text(text)
+
+    saved.save(study, tmp_path)
+
+    assert saved.reopen(tmp_path).space == study.space

@@ -124,3 +124,30 @@ def test_a_trainable_without_an_end_needs_a_length():
 
     with pytest.raises(ValueError, match=r"FullLength\(epochs=27\)"):
         Study(DigitsMLP, SPACE, "min loss", TPE() + FullLength())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learn_from": 3}, r"learn_from is 3\. Name the folders of studies"),
+        ({"prior": "believed(x=0.5)"}, r"the prior holds 'believed\(x=0\.5\)'\. Write what you believe"),
+        (
+            {"start": [{"x": 0.9}], "limits": ["x < 0.5"]},
+            r"breaks the limit x < 0\.5\. One nearby keeps it: \{'x': 0\.",
+        ),
+    ],
+)
+def test_what_a_search_cannot_know_is_refused_with_the_mend(change, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        Study(train, SPACE, "min loss", TPE(), **change)
+
+
+def test_one_start_point_needs_no_list():
+    assert Study(train, SPACE, "min loss", TPE(), start={"x": 0.5}).start == ({"x": 0.5},)
+
+
+def test_a_plan_says_where_no_trial_would_be_learned_from():
+    few, enough = (Study(train, SPACE, "min loss", TPE()).plan(trials=trials) for trials in (10, 11))
+
+    assert "all 10 trials are startup points of TPE(), which learns from none; TPE(startup=3) would" in str(few)
+    assert "note" not in str(enough)

@@ -196,3 +196,10 @@ def test_emoji_and_long_names_pass():
     names = {"loss": 1, "gen🎵auigkeit": 2, "n" * 5_000: 3}
 
     assert clean(names, "t00003", ["loss"]) == names
+
+
+def test_energy_that_a_goal_needs_is_asked_for_by_its_name():
+    from search.goal import JOULES
+
+    with pytest.raises(BadReportError, match=r"reported loss, not joules\. Report 'joules', the energy"):
+        clean({"loss": 1.0}, "t00001", ["loss", JOULES])
