@@ -34,6 +34,7 @@ bench: setup
 
 soak: setup
 	$(PY) -m pytest -m soak
+	$(PY) -m pytest -m "hypothesis and not soak" --hypothesis-profile=hunt
 
 clean:
 	rm -rf .venv runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -66,7 +66,20 @@ if TYPE_CHECKING:
     from orchestrator.plan import Plan
     from orchestrator.results import Results
     from orchestrator.study import Study
-    from trainables import Batches, TorchTrainable, Trainable, split
+    from trainables import (
+        Batches,
+        BoostingTrainable,
+        Data,
+        Folds,
+        Given,
+        Loop,
+        Rows,
+        SklearnTrainable,
+        TorchTrainable,
+        Trainable,
+        routed,
+        split,
+    )
 
 __version__ = "0.1.0"
 
@@ -82,20 +95,25 @@ __all__ = [
     "Batches",
     "Bayes",
     "Belief",
+    "BoostingTrainable",
     "Budget",
     "Bundle",
     "Choice",
+    "Data",
     "Evolution",
     "Extrapolate",
     "Float",
+    "Folds",
     "Front",
     "FullLength",
+    "Given",
     "Goal",
     "Greedy",
     "Grid",
     "Hyperband",
     "Hypergradient",
     "Int",
+    "Loop",
     "MedianStop",
     "Plan",
     "QLearning",
@@ -103,6 +121,8 @@ __all__ = [
     "Reinforce",
     "Repeat",
     "Results",
+    "Rows",
+    "SklearnTrainable",
     "Sobol",
     "Space",
     "Strategy",
@@ -121,6 +141,7 @@ __all__ = [
     "normal",
     "ordinal",
     "repeat",
+    "routed",
     "sequence",
     "split",
     "suggest",
@@ -140,6 +161,17 @@ _LAZY = {
     "TorchTrainable": "trainables",
     "Batches": "trainables",
     "split": "trainables",
+    "BoostingTrainable": "trainables",
+    "Data": "trainables",
+    "Folds": "trainables",
+    "Given": "trainables",
+    "HuggingFaceTrainable": "trainables",
+    "KerasTrainable": "trainables",
+    "LightningTrainable": "trainables",
+    "Loop": "trainables",
+    "Rows": "trainables",
+    "SklearnTrainable": "trainables",
+    "routed": "trainables",
 }
 
 

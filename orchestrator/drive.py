@@ -32,6 +32,8 @@ from search import Space
 from search.notation import STRATEGIES, parse
 from search.protocol import Lesson
 from search.schedulers import compared_epochs, judged_epochs, last_epoch, needs_checkpoints, rungs
+from trainables.contract import Brief
+from trainables.data import Dealt
 from trainables.shipping import pack
 
 
@@ -52,6 +54,8 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
             if _nothing_left(study, folder):
                 return _shown(Results(folder, study.space), progress)
         before = _Before.of(study, folder)
+        dealt = study.deal()
+        before.check_data(dealt)
         machines = stack.enter_context(_connected(address))
         outlook = before.kept(plan(study, machines))
         if not outlook.fits:
@@ -61,7 +65,7 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
             lease = stack.enter_context(_lease(folder))
         probe(folder)
         saved.save(study, folder)
-        _Driver(study, folder, packed, outlook, before, progress).run(lambda: 2 if lease.lost else len(stops))
+        _Driver(study, folder, packed, outlook, before, dealt, progress).run(lambda: 2 if lease.lost else len(stops))
         return _shown(Results(folder, study.space), progress)
 
 
@@ -73,11 +77,13 @@ class _Before:
         lessons: trials of earlier studies; none where the ledger has them already.
         notes: what was learned from each.
         picked: the sampler that `Auto` was settled to, as it was written down; None in a new study.
+        data: the digest of the study's data when it began; None in a new study, or without data.
     """
 
     lessons: tuple[Lesson, ...] = ()
     notes: tuple[str, ...] = ()
     picked: str | None = None
+    data: str | None = None
 
     @staticmethod
     def of(study: Study, folder: Path | None) -> "_Before":
@@ -88,10 +94,19 @@ class _Before:
         """
         events = ledger.read(folder / "ledger").events if folder is not None else []
         if any(event["event"] == "trial_proposed" for event in events):
-            started = (event for event in events if event["event"] == "study_started")
-            return _Before(picked=next((event["picked"] for event in started if event.get("picked")), None))
+            started = [event for event in events if event["event"] == "study_started"]
+            picked, data = (next((e[name] for e in started if e.get(name)), None) for name in ("picked", "data"))
+            return _Before(picked=picked, data=data)
         lessons, notes = lessons_of(study.learn_from, study.space, study.goal)
         return _Before(tuple(lessons), tuple(notes))
+
+    def check_data(self, dealt: Dealt | None) -> None:
+        """Raises ValueError where the data are not those that the study began with."""
+        if self.data is not None and dealt is not None and dealt.digest != self.data:
+            raise ValueError(
+                f"the data have changed since the study began (their digest was {self.data}, and is {dealt.digest}). "
+                f"Put the old ones back, or begin a new study with them: a440 run"
+            )
 
     def kept(self, outlook: Plan) -> Plan:
         """The plan with the sampler that the study began with, whatever the machine is now."""
@@ -125,9 +140,18 @@ class Clock:
 class _Driver:
     """What one run of a driver holds together."""
 
-    def __init__(self, study: Study, folder: Path, packed: bytes, outlook: Plan, before: _Before, progress: bool):
+    def __init__(
+        self,
+        study: Study,
+        folder: Path,
+        packed: bytes,
+        outlook: Plan,
+        before: _Before,
+        dealt: Dealt | None,
+        progress: bool,
+    ):
         self._study, self._folder, self._packed, self._outlook = study, folder, packed, outlook
-        self._before, self._progress = before, progress
+        self._before, self._dealt, self._progress = before, dealt, progress
 
     def run(self, stopped: Callable[[], int]) -> None:
         """Replays the ledger, runs Ray Tune's loop, and writes the end."""
@@ -200,6 +224,8 @@ class _Driver:
             study=saved.document(study),
             at=time.time(),
             **({"picked": str(self._outlook.strategy.sampler)} if self._outlook.picked else {}),
+            **({"by_last": True} if study.by_last else {}),
+            **({"data": self._dealt.digest} if self._dealt is not None else {}),
         )
         told = set(conductor.record.notes)
         for note in [*(f"ledger: {problem}" for problem in reading.problems), *changes, *self._before.notes]:
@@ -218,7 +244,9 @@ class _Driver:
             "judged": terms.judged,
             "musts": rungs(study.strategy.scheduler) if needs_checkpoints(study.strategy.scheduler) else (),
             "last_epoch": terms.last_epoch,
+            "by_last": study.by_last,
         }
+        brief = Brief(terms.goal.metric, terms.goal.metrics, self._dealt.given if self._dealt else None, study.whole)
         hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
         at_once = self._outlook.at_once
         lanes = Lanes(
@@ -230,7 +258,8 @@ class _Driver:
             trial_s=hung_s,
             stopped=stopped,
         )
-        launch.fit(tune_trainable(self._packed, session, study.repeats), placement(study.bundle), lanes, at_once + 8)
+        trainable = tune_trainable(self._packed, session, study.repeats, brief)
+        launch.fit(trainable, placement(study.bundle), lanes, at_once + 8)
 
 
 @contextmanager

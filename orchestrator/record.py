@@ -82,6 +82,7 @@ class Record:
         last_number: of the newest trial.
         bar: the best rank that any report ever had; whoever beats it is worth a checkpoint.
         learned: how many trials of earlier studies the sampler was taught.
+        by_last: whether a trial is worth its last report and not its best one, as with folds.
         over: how many trials are over; `failed` are those of them that failed or timed out.
     """
 
@@ -96,6 +97,7 @@ class Record:
         self.notes: list[str] = []
         self.last_number = 0
         self.over = self.learned = 0
+        self.by_last = False
         self.bar: Rank | None = None
         self.failed: list[TrialRecord] = []
 
@@ -106,6 +108,7 @@ class Record:
         match event["event"]:
             case "study_started":
                 self.started = self.started or event
+                self.by_last = self.by_last or bool(event.get("by_last"))
                 self.ended = self.outcome = None
             case "study_ended":
                 self.ended, self.outcome = event["reason"], event["outcome"]
@@ -125,8 +128,7 @@ class Record:
 
         Failed trials never win, the earlier one wins ties; with several objectives the first one decides.
         """
-        sound = [trial for trial in self.trials.values() if trial.status not in BAD and trial.rank is not None]
-        return min(sound, key=lambda trial: trial.rank or (), default=None)
+        return min(self._sound(), key=lambda trial: trial.rank or (), default=None)
 
     def front(self) -> list[TrialRecord]:
         """The trials within the limits that no other one beats in every objective, in their order."""
@@ -134,11 +136,17 @@ class Record:
 
         from search.pareto import fronts
 
-        kept = [trial for trial in self.trials.values() if trial.status not in BAD and trial.keeps_limits]
+        kept = [trial for trial in self._sound() if trial.keeps_limits]
         if not kept:
             return []
         losses = np.array([(trial.rank or ())[1:] for trial in kept])
         return [trial for trial, front in zip(kept, fronts(losses), strict=True) if front == 0]
+
+    def _sound(self) -> list[TrialRecord]:
+        """Those that can win. A mean over two folds is no better than one over five: then only the longest can."""
+        sound = [trial for trial in self.trials.values() if trial.status not in BAD and trial.rank is not None]
+        longest = max((trial.epoch for trial in sound), default=0)
+        return [trial for trial in sound if trial.epoch == longest] if self.by_last else sound
 
     def counts(self) -> dict[str, int]:
         """How many trials have each status; statuses that nobody has are left out."""
@@ -180,7 +188,7 @@ class Record:
         metrics = event["metrics"]
         trial.epoch, trial.seconds, trial.last = event["epoch"], event["seconds"], metrics
         rank = self.goal.rank(metrics)
-        if rank is not None and (trial.rank is None or rank < trial.rank):
+        if rank is not None and (self.by_last or trial.rank is None or rank < trial.rank):
             trial.rank, trial.best, trial.best_epoch = rank, metrics[self.goal.metric], trial.epoch
             trial.metrics = metrics
             if self.bar is None or rank < self.bar:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.study import Study
 
 FILE = "study.yaml"
-SAME = ("train", "space", "limits", "goal", "repeats")  # without which it is another study
+SAME = ("train", "space", "limits", "goal", "repeats", "data", "whole")  # without which it is another study
 SETTINGS = ("strategy", "seed", "start", "prior", "learn_from")  # which may change where that is accepted
 
 
@@ -51,6 +51,8 @@ def document(study: "Study") -> dict[str, Any]:
         "prior": [str(belief) for belief in study.space.prior.beliefs],
         "learn_from": list(study.learn_from),
         "repeats": study.repeats,
+        "data": None if study.data is None else str(study.data),
+        "whole": study.whole,
         "ran": {
             "python": platform.python_version(),
             **{name: _version(name) for name in ("a440", "ray", "torch", "hyperopt", "optuna")},
@@ -77,7 +79,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], parts: Iterable[str]) -> list[str]:
     """The lines that differ in some parts of two documents, marked with + and -."""
-    unset = {"limits": [], "prior": [], "learn_from": [], "repeats": 1}  # in what older versions wrote
+    unset = {"limits": [], "prior": [], "learn_from": [], "repeats": 1, "whole": False}  # in what older versions wrote
     before, after = (strict_yaml.write({k: d.get(k, unset.get(k)) for k in parts}).splitlines() for d in (old, new))
     return [line for line in difflib.ndiff(before, after) if line[:1] in "+-"]
 

@@ -24,6 +24,7 @@ from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, check_agre
 from search.notation import BELIEFS, DOMAINS, STRATEGIES, parse
 from search.options import listed
 from search.spelling import did_you_mean
+from trainables.data import Data
 from trainables.shipping import resolve
 
 BUNDLES = {"Bundle": Bundle}
@@ -186,6 +187,22 @@ def _budget(value: Any) -> Budget:
     return Budget(**value)
 
 
+def _data(value: Any) -> Data:
+    if isinstance(value, str) and value.lstrip().startswith("Data("):
+        value = parse(value, {"Data": Data})
+    elif isinstance(value, Mapping):
+        value = Data(**value)
+    if not isinstance(value, str | Data):
+        raise ValueError(f"it is {value!r}. Write what to learn from: Data('rows.parquet', target='price')")
+    return Data.of(value)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"it is {value!r}. Write true or false")
+    return value
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"it is {value!r} ({type(value).__name__}). Write a text")
@@ -231,6 +248,8 @@ class Sheet(BaseModel):
     prior: Annotated[list[Any] | None, BeforeValidator(_beliefs)] = None
     learn_from: Annotated[list[str] | None, BeforeValidator(_texts)] = None
     repeats: Annotated[int | None, BeforeValidator(_positive)] = None
+    data: Annotated[Data | None, BeforeValidator(_data)] = None
+    whole: Annotated[bool | None, BeforeValidator(_truth)] = None
 
 
 EXAMPLES = {

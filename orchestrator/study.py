@@ -1,6 +1,7 @@
 """A study: all that decides a result, as one value, and the verbs that act on it."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,10 @@ from search.agreement import check_points, points_of
 from search.dialects import read_space
 from search.limits import Limit
 from search.schedulers import last_epoch, needs_checkpoints
-from trainables.start import can_save, ends_by_itself, kind_of
+from trainables.data import Data, Dealt, deal
+from trainables.families import by_folds, looks_like_an_estimator
+from trainables.metrics import mode_of
+from trainables.start import can_save, check_data, check_metrics, ends_by_itself, family_of
 
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
@@ -26,7 +30,8 @@ class Study:
     """All that decides a result. Checked when it is made; nothing runs before `run`.
 
     Attributes:
-        train: a function of params, or a class derived from `Trainable` or `TorchTrainable`.
+        train: a function of params, an estimator of scikit-learn's kind, or a class derived from `Trainable`,
+            `TorchTrainable`, `KerasTrainable`, `SklearnTrainable`, `BoostingTrainable` or `LightningTrainable`.
         space: names and domains; a list is a choice, a mapping is a group. Ray Tune's, HyperOpt's and Optuna's
             spaces are read too.
         goal: `min METRIC` or `max METRIC`; several of them, and limits such as `latency_ms <= 20`, in a list.
@@ -40,6 +45,9 @@ class Study:
         start: points to try first, flat or nested.
         learn_from: folders of earlier studies, whose trials the sampler knows from the start.
         repeats: how often a point is trained, each time from another seed; it is judged by the mean.
+        data: what is learned from, read once and shared by all trials; `Data(...)`, or a source alone.
+        whole: whether models are to be kept: they are trained on all rows but the test's, and their metrics are
+            those on the same rows. `retrain` makes such a study.
 
     `limits` (relations between parameters that every point keeps) and `prior` (what is believed about them) become part
     of the space.
@@ -61,6 +69,8 @@ class Study:
     start: tuple[dict[str, Any], ...]
     learn_from: tuple[str, ...]
     repeats: int
+    data: Data | None
+    whole: bool
 
     def __init__(
         self,
@@ -79,8 +89,10 @@ class Study:
         prior: Belief | Iterable[Belief] = (),
         learn_from: str | Path | Iterable[str | Path] = (),
         repeats: int = 1,
+        data: Any = None,
+        whole: bool = False,
     ):
-        kind_of(train)
+        family_of(train)
         tree = space_of(space, limits, prior)
         settled = {
             "train": train,
@@ -96,10 +108,25 @@ class Study:
             "start": tuple(tree.check(point) for point in ((start,) if isinstance(start, Mapping) else start)),
             "learn_from": _folders(learn_from),
             "repeats": _count("repeats", repeats, least=1),
+            "data": None if data is None else Data.of(data),
+            "whole": bool(whole),
         }
         for key, value in settled.items():
             object.__setattr__(self, key, value)
+        check_data(train, data is not None)
+        self._check_goal()
         self._check_strategy()
+
+    @property
+    def by_last(self) -> bool:
+        """Whether a trial is worth its last report and not its best one: a mean over folds, a model to be kept."""
+        return self.whole or by_folds(self.train)
+
+    def deal(self) -> Dealt | None:
+        """Reads the data and deals them as the trainable wants them; None where it brings its own."""
+        if self.data is None:
+            return None
+        return deal(self.data, folds=self.by_last, tensors=family_of(self.train).tensors)
 
     def plan(self, trials: int | None = None, hours: float | str | None = None, address: str | None = None) -> "Plan":
         """What this study would do, and whether it ever could; starts nothing on this machine."""
@@ -199,6 +226,19 @@ class Study:
         if self.strategy.scheduler.mutates and self.budget.trials == 1:
             raise ValueError("a population of 1 has nobody to copy. Set trials=4 or more.")
 
+    def _check_goal(self) -> None:
+        """Refuses less of what more is better of; where the name may be the user's own, only says so."""
+        check_metrics(self.train, self.goal.metrics)
+        for objective in self.goal.objectives:
+            mode = mode_of(objective.metric)
+            if mode is None or mode == objective.mode:
+                continue
+            better = "more" if mode == "max" else "less"
+            seen = f"the goal is '{objective}', and {better} {objective.metric} is better."
+            if family_of(self.train).computes:
+                raise ValueError(f"{seen} Write '{mode} {objective.metric}'.")
+            warnings.warn(f"{seen} If it is what others mean by it, write '{mode} {objective.metric}'.", stacklevel=4)
+
     def _check_strategy(self) -> None:
         scheduler = self.strategy.scheduler
         if needs_checkpoints(scheduler) and not can_save(self.train):
@@ -222,7 +262,7 @@ class Study:
 
 def called(train: Any) -> str:
     """A trainable's own name; `study` where it has none, such as a lambda or a partial."""
-    name = str(getattr(train, "__name__", "study"))
+    name = str(getattr(train, "__name__", type(train).__name__ if looks_like_an_estimator(train) else "study"))
     return name if name.isidentifier() else "study"
 
 

@@ -1,7 +1,6 @@
-"""What is trained: the contract, and what turns functions and PyTorch models into it.
+"""What is trained: the contract, and what turns functions, estimators and models of many libraries into it.
 
-Knows no samplers, no studies and no clusters. `TorchTrainable` loads torch, so it is only imported
-when it is asked for.
+Knows no samplers, no studies and no clusters. Whatever loads a library is only imported when it is asked for.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,12 +8,46 @@ from typing import TYPE_CHECKING, Any
 from trainables.contract import Trainable
 
 if TYPE_CHECKING:
-    from trainables.data import Batches, split
+    from trainables.batches import Batches, split
+    from trainables.boosting import BoostingTrainable
+    from trainables.data import Data
+    from trainables.folds import Folds
+    from trainables.loop import Loop
+    from trainables.rows import Given, Rows
+    from trainables.sklearn_model import SklearnTrainable, routed
     from trainables.torch_model import TorchTrainable
 
-__all__ = ["Batches", "TorchTrainable", "Trainable", "split"]
+__all__ = [
+    "Batches",
+    "BoostingTrainable",
+    "Data",
+    "Folds",
+    "Given",
+    "Loop",
+    "Rows",
+    "SklearnTrainable",
+    "TorchTrainable",
+    "Trainable",
+    "routed",
+    "split",
+]
 
-_LAZY = {"TorchTrainable": "trainables.torch_model", "Batches": "trainables.data", "split": "trainables.data"}
+_LAZY = {  # those of extras are not in `__all__`, for they may not be installed
+    "Batches": "trainables.batches",
+    "BoostingTrainable": "trainables.boosting",
+    "Data": "trainables.data",
+    "Folds": "trainables.folds",
+    "Given": "trainables.rows",
+    "HuggingFaceTrainable": "trainables.huggingface",
+    "KerasTrainable": "trainables.keras_model",
+    "LightningTrainable": "trainables.lightning_model",
+    "Loop": "trainables.loop",
+    "Rows": "trainables.rows",
+    "SklearnTrainable": "trainables.sklearn_model",
+    "TorchTrainable": "trainables.torch_model",
+    "routed": "trainables.sklearn_model",
+    "split": "trainables.batches",
+}
 
 
 def __getattr__(name: str) -> Any:

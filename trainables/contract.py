@@ -2,8 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from trainables.rows import Given
 
 Params = dict[str, Any]
 Metrics = Mapping[str, Any]
@@ -28,6 +31,23 @@ class Aim(Protocol):
         """What to compare a report by, less being better; None where it diverged."""
 
 
+@dataclass(frozen=True, eq=False)
+class Brief:
+    """What a training is told of its study, beside its params.
+
+    Attributes:
+        metric: the first objective's name, under which a bare number is reported.
+        metrics: all names that the goal asks for; those that a440 knows are computed without being asked for again.
+        given: the study's data; None where it has none.
+        whole: whether the model is to be kept: it is trained on all rows, and validated on those same rows.
+    """
+
+    metric: str = "loss"
+    metrics: tuple[str, ...] = ()
+    given: Given | None = None
+    whole: bool = False
+
+
 class Trainable(ABC):
     """A model of any kind, trained one epoch at a time. Subclass it and fill in four methods.
 
@@ -39,7 +59,7 @@ class Trainable(ABC):
 
     @abstractmethod
     def setup(self, params: Params) -> None:
-        """Builds the model; called once, before anything else."""
+        """Builds the model; called once, before anything else. Of a study with data: `setup(self, params, data)`."""
 
     @abstractmethod
     def step(self) -> Metrics | None:
@@ -76,14 +96,19 @@ class Training(Protocol):
         """Ends whatever still runs."""
 
 
+def class_training(task: Trainable, params: Params, brief: Brief) -> Training:
+    """A user's `Trainable` under way; `setup` is given the study's data where it has some."""
+    return ClassTraining(task, params, brief.given)
+
+
 class ClassTraining:
     """A user's `Trainable` under way."""
 
     saves = True
 
-    def __init__(self, trainable: Trainable, params: Params):
+    def __init__(self, trainable: Any, params: Params, given: Given | None = None):
         self._trainable = trainable
-        trainable.setup(params)
+        trainable.setup(params) if given is None else trainable.setup(params, data=given)
 
     def step(self) -> Metrics | None:
         return self._trainable.step()

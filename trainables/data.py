@@ -1,84 +1,281 @@
-"""Tensors in batches, kept on the device and drawn by index."""
+"""A study's data, from wherever they lie: named once, read once on the driver, shared by all trials.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+    Data("digits")                                          one of scikit-learn's bundled sets
+    Data("visits.parquet", target="days", groups="patient")
+    Data(frame, target="price", test=0.2)                   a DataFrame
+    Data((x, y))                                            arrays, tensors or lists
+    Data(dataset)                                           a torch Dataset that has a length
 
-import torch
-from torch import Tensor
+Rows are dealt once, by the seed: a test part that no trial ever sees, a validation part, and the rest to train on.
+"""
+
+import hashlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from trainables.folds import KINDS
+from trainables.rows import Given, Rows, has_classes
+from trainables.spelling import nearest
+
+BUNDLED = ("iris", "digits", "wine", "breast_cancer", "diabetes")
+_ENDINGS = (".parquet", ".csv")
 
 
 @dataclass(frozen=True, eq=False)
-class Batches:
-    """An iterable of `(input, target)` batches over whole tensors.
+class Data:
+    """What a study learns from.
 
     Attributes:
-        inputs: `[N, ...]`.
-        targets: `[N, ...]`.
-        batch_size: rows per batch; the last batch may be smaller.
-        shuffle: a new order for every pass, drawn from torch's generator.
+        source: a bundled set's name, a `.parquet` or `.csv` path, a DataFrame, a pair of inputs and targets, or a
+            torch Dataset of such pairs.
+        target: of a table, the column to predict.
+        groups: of a table, the column of what belongs together; of arrays, `[N]` of them.
+        test: share of the rows, [0, 1), that no trial sees; the winner is scored on them once.
+        validation: share of the others, (0, 1), that a trial validates with, where it does not do so by folds.
+        by: how parts are dealt: as in `Folds`.
+        seed: of the dealing.
     """
 
-    inputs: Tensor
-    targets: Tensor
-    batch_size: int = 32
-    shuffle: bool = False
+    source: Any
+    target: str | None = None
+    groups: Any = None
+    test: float = 0.0
+    validation: float = 0.2
+    by: str = "auto"
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_rows(self.inputs, self.targets)
-        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, int) or self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size!r} makes no batches. Set batch_size=1 or more, whole.")
+        for name, least in (("test", True), ("validation", False)):
+            share = getattr(self, name)
+            number = isinstance(share, int | float) and not isinstance(share, bool)
+            if not number or not (0 <= share < 1 if least else 0 < share < 1):
+                raise ValueError(f"{name}={share!r} is no share of the rows. Write {name}=0.2.")
+        if self.by not in KINDS:
+            raise ValueError(f"rows are not dealt by {self.by!r}. {nearest(str(self.by), KINDS)}")
+        _check_source(self.source, self.target)
+        if isinstance(self.source, str | Path) and str(self.source) not in BUNDLED:
+            object.__setattr__(self, "source", str(Path(self.source).expanduser().resolve()))
 
-    def __len__(self) -> int:
-        return -(-len(self.inputs) // self.batch_size)
+    @staticmethod
+    def of(value: Any) -> "Data":
+        """Data as they are, or from a source alone."""
+        return value if isinstance(value, Data) else Data(value)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        if not self.shuffle:
-            yield from zip(self.inputs.split(self.batch_size), self.targets.split(self.batch_size), strict=True)
-            return
-        order = torch.randperm(len(self.inputs))  # on the CPU: one order, whatever the device
-        for rows in order.to(self.inputs.device).split(self.batch_size):
-            yield self.inputs[rows], self.targets[rows]
+    @property
+    def has_words(self) -> bool:
+        """Whether `str` of it says all, so that a study file can hold it."""
+        return isinstance(self.source, str) and isinstance(self.groups, str | None)
 
-    def to(self, device: torch.device) -> "Batches":
-        """The same batches on a device; what is there already is not copied."""
-        return Batches(self.inputs.to(device), self.targets.to(device), self.batch_size, self.shuffle)
+    def read(self) -> Rows:
+        """All rows, in the order of the source.
+
+        Raises:
+            ValueError: a column is missing, or inputs and targets do not have the same length.
+        """
+        rows = _read(self.source, self.target, self.groups)
+        targets = len(rows) if rows.targets is None else len(rows.targets)
+        groups = len(rows) if rows.groups is None else len(rows.groups)
+        if not len(rows) == targets == groups or len(rows) < 2:
+            raise ValueError(
+                f"{len(rows)} inputs, {targets} targets and {groups} groups make no rows. "
+                f"Give as many of each, and two at least."
+            )
+        return rows
+
+    def __str__(self) -> str:
+        source = self.source if isinstance(self.source, str) else f"<{type(self.source).__name__}>"
+        said = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.name not in ("source", "groups")]
+        defaults = {f"{f.name}={f.default!r}" for f in fields(self)}
+        groups = [f"groups={self.groups!r}"] if isinstance(self.groups, str) else []
+        return f"Data({', '.join([repr(source), *groups, *(word for word in said if word not in defaults)])})"
+
+    __repr__ = __str__
 
 
-def split(
-    inputs: Tensor, targets: Tensor, *, validation: float = 0.2, batch_size: int = 32, seed: int = 0
-) -> tuple[Batches, Batches]:
-    """Rows dealt into training and validation batches; the same seed deals the same rows.
+@dataclass(frozen=True, eq=False)
+class Dealt:
+    """Rows in their parts.
+
+    Attributes:
+        given: what trials may see.
+        test: what only the winner is scored on; None where nothing was kept back.
+        digest: of all rows, twelve hexadecimal digits.
+    """
+
+    given: Given
+    test: Rows | None
+    digest: str
+
+
+def deal(data: Data, *, folds: bool = False, tensors: bool = False) -> Dealt:
+    """Reads the data and deals them into parts.
 
     Args:
-        inputs: `[N, ...]`.
-        targets: `[N, ...]`.
-        validation: share of the rows that is kept for validation, (0, 1); at least one row on either side.
-        batch_size: rows per training batch.
-        seed: decides which rows are kept.
+        data: of a study.
+        folds: the trainable validates by folds: all rows that are not for the test, in the order of the source.
+        tensors: for networks: quantities of 64 bits become 32, and classes become 0, 1, 2 ... in their sorted order.
     """
-    _check_rows(inputs, targets)
-    if not 0 < validation < 1 or len(inputs) < 2:
+    import numpy as np
+
+    rows = data.read()
+    digest = _digest(rows)
+    known_classes, places = np.unique(rows.targets, return_inverse=True) if has_classes(rows.targets) else (None, None)
+    classes = None if known_classes is None else tuple(known_classes.tolist())
+    if tensors:
+        targets = _single(rows.targets) if places is None else places.astype("int64")
+        rows = Rows(_single(rows.inputs), targets, rows.groups)
+    everything = np.arange(len(rows))
+    known, test = _parted(rows, everything, data, data.test) if data.test else (everything, None)
+    if folds:
+        given = Given(rows if test is None else rows.take(np.sort(known)), len(known), classes)
+    else:
+        train, held = _parted(rows, known, data, data.validation)
+        given = Given(rows.take(np.concatenate([train, held])), len(train), classes)
+    return Dealt(given, None if test is None else rows.take(test), digest)
+
+
+def _parted(rows: Rows, known: Any, data: Data, share: float) -> tuple[Any, Any]:
+    """Indices of those that stay and those that are held back."""
+    import numpy as np
+    from sklearn import model_selection as dealt
+
+    by = data.by
+    if by == "auto":
+        by = "grouped" if rows.groups is not None else "stratified" if has_classes(rows.targets) else "random"
+    count = min(max(1, round(len(known) * share)), len(known) - 1)
+    if by == "time":
+        return known[:-count], known[-count:]
+    if by == "grouped":
+        if rows.groups is None:
+            raise ValueError("rows are dealt by group, and have none. Name their column: groups='patient'.")
+        one = dealt.GroupShuffleSplit(1, test_size=share, random_state=data.seed)
+        (stay, held), *_ = one.split(known, groups=np.asarray(rows.groups)[known])
+        return known[stay], known[held]
+    classes = np.asarray(rows.targets)[known] if by == "stratified" else None
+    if classes is not None and (np.unique(classes, return_counts=True)[1].min() < 2 or len(set(classes)) > count):
+        if data.by == "stratified":
+            raise ValueError(
+                f"some class is too small to be in both parts of {len(known)} rows. Deal them by='random' instead."
+            )
+        classes = None
+    stay, held = dealt.train_test_split(known, test_size=count, random_state=data.seed, stratify=classes)
+    return stay, held
+
+
+# -- sources -----------------------------------------------------------------------------------------
+
+
+def _check_source(source: Any, target: str | None) -> None:
+    """What can be told without reading: whether there is such a set or file, and its target is named."""
+    if not isinstance(source, str | Path):
+        return
+    name = str(source)
+    if name in BUNDLED:
+        return
+    if name.startswith("<"):
         raise ValueError(
-            f"validation={validation!r} of {len(inputs)} rows leaves nothing to train on, or nothing to validate with. "
-            f"Set validation between 0 and 1, such as 0.2, and give two rows or more."
+            f"the study's data were given in Python, as {name.strip('<>')}, and are not in its folder. "
+            f"Go on from Python, with the same data: study.resume(folder)"
         )
-    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))
-    kept = min(max(1, round(len(inputs) * validation)), len(inputs) - 1)
-    train, held = order[kept:], order[:kept]
-    return (
-        Batches(inputs[train], targets[train], batch_size, shuffle=True),
-        Batches(inputs[held], targets[held], batch_size=4096),
+    if not name.endswith(_ENDINGS):
+        raise ValueError(
+            f"no data are called {name!r}. {nearest(name, BUNDLED)} Files end in .parquet or .csv."
+            if "/" not in name
+            else f"{name!r} is read as no table. Give a .parquet or a .csv file."
+        )
+    if target is None:
+        raise ValueError(f"of {name!r} it is not said what to predict. Name the column: Data({name!r}, target='price')")
+    if not Path(name).expanduser().exists():
+        raise ValueError(f"there is no file {name!r} in {Path.cwd()}. Give its path from there, or from the root.")
+
+
+def _read(source: Any, target: str | None, groups: Any) -> Rows:
+    if isinstance(source, str | Path):
+        name = str(source)
+        if name in BUNDLED:
+            from sklearn import datasets
+
+            inputs, targets = getattr(datasets, f"load_{name}")(return_X_y=True)
+            return Rows(inputs, targets, groups)
+        import pandas as pd
+
+        path = Path(name).expanduser()
+        frame = pd.read_parquet(path) if name.endswith(".parquet") else pd.read_csv(path)
+        return _of_frame(frame, target, groups)
+    if hasattr(source, "iloc") and hasattr(source, "columns"):
+        return _of_frame(source, target, groups)
+    if isinstance(source, tuple) and len(source) == 2:
+        return Rows(_array(source[0]), _array(source[1]), None if groups is None else _array(groups))
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list | dict | str):
+        return _of_dataset(source, groups)
+    raise TypeError(
+        f"data are given as {type(source).__name__}. "
+        f"Give Data('digits'), Data('rows.parquet', target=...), Data(frame, target=...), Data((x, y)) or a Dataset."
     )
 
 
-def _check_rows(inputs: Tensor, targets: Tensor) -> None:
-    for name, rows in (("inputs", inputs), ("targets", targets)):
-        if not isinstance(rows, Tensor):
-            raise TypeError(f"{name} is of {type(rows).__name__}, not a tensor. Wrap it: torch.as_tensor({name}).")
-        if rows.ndim == 0:
-            raise ValueError(f"{name} is one number, not rows. Give a tensor of shape [N, ...].")
-    if len(inputs) != len(targets) or len(inputs) == 0:
-        raise ValueError(
-            f"{len(inputs)} inputs and {len(targets)} targets make no batches. "
-            f"Give as many targets as inputs, at least one."
-        )
+def _of_frame(frame: Any, target: str | None, groups: Any) -> Rows:
+    if target is None:
+        raise ValueError("of a DataFrame it is not said what to predict. Name the column: Data(frame, target='price')")
+    columns = [str(column) for column in frame.columns]
+    for role, name in (("target", target), ("groups", groups if isinstance(groups, str) else None)):
+        if name is not None and name not in columns:
+            raise ValueError(f"{role} {name!r} is no column. {nearest(name, columns)}")
+    taken = [target, groups] if isinstance(groups, str) else [target]
+    beside = frame[groups].to_numpy() if isinstance(groups, str) else groups
+    return Rows(frame.drop(columns=taken), frame[target].to_numpy(), beside)
+
+
+def _of_dataset(dataset: Any, groups: Any) -> Rows:
+    """A map-style torch Dataset of `(input, target)`, stacked."""
+    import numpy as np
+
+    if len(getattr(dataset, "tensors", ())) == 2:  # a TensorDataset: nothing to stack
+        return Rows(_array(dataset.tensors[0]), _array(dataset.tensors[1]), groups)
+    pairs = [dataset[k] for k in range(len(dataset))]
+    if not pairs or not isinstance(pairs[0], tuple | list) or len(pairs[0]) != 2:
+        raise ValueError("the Dataset does not give pairs. Let its __getitem__ return (input, target).")
+    inputs, targets = zip(*pairs, strict=True)
+    return Rows(np.stack([_array(one) for one in inputs]), np.stack([_array(one) for one in targets]), groups)
+
+
+def _array(value: Any) -> Any:
+    """numpy from arrays, tensors and lists; tables and sparse matrices as they are."""
+    import numpy as np
+
+    if hasattr(value, "iloc") or (hasattr(value, "tocsr") and hasattr(value, "shape")):
+        return value.to_numpy() if getattr(value, "ndim", 2) == 1 else value
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return np.asarray(value)
+
+
+def _single(part: Any) -> Any:
+    """64-bit floats as 32-bit ones; whatever else it is stays."""
+    if part is None:
+        return None
+    if hasattr(part, "iloc"):
+        doubles = [c for c, kind in part.dtypes.items() if str(kind) == "float64"] if part.ndim == 2 else []
+        return part.astype(dict.fromkeys(doubles, "float32"))
+    return part.astype("float32") if str(getattr(part, "dtype", "")) == "float64" else part
+
+
+def _digest(rows: Rows) -> str:
+    import numpy as np
+    import pandas as pd
+
+    found = hashlib.blake2b(digest_size=6)
+    for part in (rows.inputs, rows.targets, rows.groups):
+        if part is None:
+            continue
+        if hasattr(part, "iloc"):
+            found.update(" ".join(map(str, part.columns)).encode())
+            part = pd.util.hash_pandas_object(part, index=False).to_numpy()
+        elif hasattr(part, "tocsr"):
+            part = np.concatenate([part.tocsr().data, part.tocsr().indices, part.tocsr().indptr])
+        array = np.ascontiguousarray(part)
+        found.update(f"{array.dtype}{array.shape}".encode())
+        plain = array.dtype.kind != "O"
+        found.update(array.view(np.uint8).reshape(-1).data if plain and array.size else repr(array.tolist()).encode())
+    return found.hexdigest()

@@ -22,7 +22,8 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.contract import Metrics, Params
+from trainables.contract import Brief, Metrics, Params
+from trainables.rows import Given
 
 Function = Callable[..., Any]
 PATIENCE_S = 5.0  # for a function to come to its end
@@ -37,13 +38,16 @@ class FunctionTraining:
         function: one of the three kinds.
         params: nested params.
         metric: the name that a bare number is reported under.
+        given: the study's data, for a function that takes `data`.
     """
 
     saves = False
 
-    def __init__(self, function: Function, params: Params, metric: str):
+    def __init__(self, function: Function, params: Params, metric: str, given: Given | None = None):
         self._metric = metric
-        self._epochs = _reported(function, params) if takes_report(function) else _yielded(function, params)
+        if given is not None and takes(function, "data"):
+            function = functools.partial(function, data=given)
+        self._epochs = _reported(function, params) if takes(function, "report") else _yielded(function, params)
 
     def step(self) -> Metrics | None:
         outcome = next(self._epochs, _NOTHING)
@@ -62,8 +66,13 @@ class FunctionTraining:
         self._epochs.close()
 
 
+def function_training(function: Function, params: Params, brief: Brief) -> FunctionTraining:
+    """A trial of a function under way."""
+    return FunctionTraining(function, params, brief.metric, brief.given)
+
+
 def check(function: Function) -> None:
-    """Raises TypeError for a function that cannot be called with params, or with params and `report`."""
+    """Raises TypeError for a function that cannot be called with params, and `data` and `report` if it takes them."""
     inner = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
     name = getattr(inner, "__name__", type(inner).__name__)
     mend = f"Write def {name}(params): ..., or def {name}(params, report): ..."
@@ -74,21 +83,29 @@ def check(function: Function) -> None:
     except ValueError:
         raise TypeError(f"{name} does not say which arguments it takes. {mend}") from None
     try:
-        signature.bind({}, **({"report": None} if takes_report(function) else {}))
+        signature.bind({}, **{name: None for name in ("data", "report") if takes(function, name)})
     except TypeError:
         raise TypeError(
             f"{name}{signature} cannot be called with one dict of params. {mend}"
             if signature.parameters
             else f"{name} takes no params. {mend}"
         ) from None
-    if takes_report(function) and inspect.isgeneratorfunction(inner):
+    if takes(function, "report") and inspect.isgeneratorfunction(inner):
         raise TypeError(f"{name} yields and takes report. Do one of them: yield metrics, or call report(metrics).")
 
 
-def takes_report(function: Function) -> bool:
-    """Whether a function wants `report` beside its params."""
-    found = inspect.signature(function).parameters.get("report")
-    return found is not None and found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
+def takes(function: Function, name: str) -> bool:
+    """Whether a function wants `data` or `report` beside its params, which come first."""
+    parameters = inspect.signature(function).parameters
+    found = parameters.get(name)
+    by_name = found is not None and found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
+    return by_name and next(iter(parameters)) != name
+
+
+def defaults(function: Function, name: str) -> bool:
+    """Whether a function can be called without what it takes under that name."""
+    parameter = inspect.signature(function).parameters[name]
+    return parameter.default is not parameter.empty
 
 
 def _yielded(function: Function, params: Params) -> Generator[Any, None, None]:

@@ -51,6 +51,7 @@ class Session:
         judged: epochs at which the scheduler may act: a batch of reports ends there.
         musts: epochs that need a checkpoint, for a trial to be taken up again there.
         last_epoch: the epoch after which a trial is over, or None.
+        by_last: whether a trial is worth its last report and not its best one.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class Session:
         judged: Container[int] = (),
         musts: Container[int] = (),
         last_epoch: int | None = None,
+        by_last: bool = False,
     ):
+        self._by_last = by_last
         self._start, self._folder, self._aim = start, folder, aim
         self._judged, self._musts, self._last_epoch = judged, musts, last_epoch
         self._log = Log()
@@ -179,7 +182,7 @@ class Session:
         self._seconds += spent
         said["reports"].append({"epoch": self._epoch, "seconds": round(self._seconds, 6), "metrics": metrics})
         rank = self._aim.rank(metrics)
-        if rank is not None and (self._best is None or rank < self._best):
+        if rank is not None and (self._by_last or self._best is None or rank < self._best):
             self._best, self._best_epoch = rank, self._epoch
         return rank is not None
 

@@ -1,4 +1,4 @@
-"""From what a user brought to a training under way: a function, a class, or a class of PyTorch models."""
+"""From what a user brought to a training under way: a function, a class, an estimator, or a class of models."""
 
 import copy
 import inspect
@@ -6,73 +6,132 @@ from collections.abc import Callable
 from typing import Any
 
 from trainables import function
-from trainables.contract import ClassTraining, Params, Trainable, Training
+from trainables.contract import Brief, Params, Training
+from trainables.families import CLASS, ESTIMATOR, FUNCTION, Family, by_folds, family_of_class, looks_like_an_estimator
+from trainables.folds import folded
 from trainables.repeated import RepeatedTraining
 from trainables.seeds import sow
+from trainables.spelling import nearest
 
 Start = Callable[[Params, int], Training]
 
+_OWN_DATA = "def data(self, params): ..."
 
-def starter(source: Any, metric: str, repeats: int = 1) -> Start:
+
+def starter(source: Any, brief: Brief, repeats: int = 1) -> Start:
     """How trials of `source` begin: from params and a seed, alike whatever ran in this process before.
 
     Args:
-        source: a function of params, a `Trainable` or a `TorchTrainable` class.
-        metric: the goal's metric, under which a bare number is reported.
+        source: a function of params, an estimator, or a class derived from one of ours.
+        brief: what the study asks for, and gives.
         repeats: how often a point is trained, each time from another seed.
 
     Raises:
         TypeError: `source` is none of these.
     """
-    build = _builder(source, metric)
+    family = family_of(source)
+    build = family.build()
+    fresh = inspect.isclass(source)
+
+    def make(params: Params, brief: Brief) -> Training:
+        return build(source() if fresh else _own(source), _own(params), brief)
 
     def start(params: Params, seed: int) -> Training:
         sow(seed, 0)
-        return build(_own(params))
+        if by_folds(source) and family.deals_folds and not brief.whole:
+            return folded(make, params, brief, source.folds, _fold_epochs(source, params))
+        return make(params, brief)
 
     if repeats > 1:
         return lambda params, seed: RepeatedTraining(start, params, seed, repeats)
     return start
 
 
-def kind_of(source: Any) -> str:
-    """`function`, `class` or `torch`; raises TypeError for anything else."""
+def _fold_epochs(source: Any, params: Params) -> int:
+    """How long each fold is trained."""
+    epochs = params.get("epochs", getattr(source, "fold_epochs", None))
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise ValueError(
+            f"{source.__name__} does not say how long a fold is trained. Write fold_epochs = 27 in it, or put "
+            f"epochs=integer(5, 50) into the space."
+        )
+    return epochs
+
+
+def family_of(source: Any) -> Family:
+    """The family of a trainable.
+
+    Raises:
+        TypeError: it has none, or cannot be made anew for every trial; the message has the mend.
+    """
     if inspect.isclass(source):
-        return _kind_of_class(source)
-    if _is_trainable(type(source)):
+        return _family_of_class(source)
+    if family_of_class(type(source)) not in (None, ESTIMATOR):
         name = type(source).__name__
         raise TypeError(f"{name}() is one object, and every trial needs its own. Give the class: {name}.")
+    if looks_like_an_estimator(source):
+        return ESTIMATOR
     if not callable(source):
         raise TypeError(f"{source!r} cannot be trained. Give a function of params, or a class derived from Trainable.")
     function.check(source)
-    return "function"
+    return FUNCTION
+
+
+def kind_of(source: Any) -> str:
+    """The name of its family; raises TypeError where it has none."""
+    return family_of(source).kind
 
 
 def can_save(source: Any) -> bool:
     """Whether trials of `source` can be taken up again where they stopped."""
-    return kind_of(source) != "function"
+    return family_of(source) is not FUNCTION
 
 
 def ends_by_itself(source: Any) -> bool:
     """Whether trials of `source` may end without being told to."""
-    return kind_of(source) != "torch"
+    return family_of(source).ends or by_folds(source)
 
 
-def _builder(source: Any, metric: str) -> Callable[[Params], Training]:
-    kind = kind_of(source)
-    if kind == "function":
-        return lambda params: function.FunctionTraining(_own(source), params, metric)
-    if kind == "class":
-        return lambda params: ClassTraining(source(), params)
+def check_data(source: Any, given: bool) -> None:
+    """Raises ValueError where a study gives data that a trainable does not take, or does not give what it needs."""
+    family, name = family_of(source), getattr(source, "__name__", type(source).__name__)
+    if family.needs_data and not given:
+        raise ValueError(f"{name} has nothing to learn from. Give the study data: Study(..., data='digits')")
+    if given and family is FUNCTION and not function.takes(source, "data"):
+        raise ValueError(f"{name} takes no data, and the study gives some. Write def {name}(params, data): ...")
+    if not given and family is FUNCTION and function.takes(source, "data") and not function.defaults(source, "data"):
+        raise ValueError(f"{name} takes data, and the study gives none. Write Study(..., data='digits').")
+    if given and family is CLASS and not function.takes(source.setup, "data"):
+        raise ValueError(
+            f"{name}.setup takes no data, and the study gives some. Write def setup(self, params, data): ..."
+        )
+    if not given and by_folds(source):
+        raise ValueError(f"{name} validates by folds of the study's data. Give them: Study(..., data='digits')")
+    wants_own = family.kind in ("torch", "keras", "lightning")
+    if wants_own and not given and getattr(source, "data", None) is None:
+        raise ValueError(f"{name} has no data. Write {_OWN_DATA} in it, or give the study some: Study(..., data=...)")
 
-    from trainables.torch_model import TorchTraining
 
-    return lambda params: TorchTraining(source(), params)
+def check_metrics(source: Any, wanted: tuple[str, ...]) -> None:
+    """Raises ValueError where an estimator is asked for a metric that nobody computes."""
+    from trainables.metrics import METRICS, settled
+
+    if family_of(source).kind not in ("estimator", "sklearn", "boosting"):
+        return
+    own = settled(getattr(source, "metrics", ()))
+    for name in wanted:
+        if name not in METRICS and name not in own and name not in MEASURED:
+            raise ValueError(
+                f"the goal asks for {name}, which nobody computes. {nearest(name, [*METRICS, *own, *MEASURED])}"
+            )
 
 
-def _kind_of_class(source: type) -> str:
-    name = source.__name__
-    if not _is_trainable(source):
+MEASURED = ("joules", "co2_g", "peak_memory_mib", "rows_per_s")  # of every trial, by the session
+
+
+def _family_of_class(source: type) -> Family:
+    name, family = source.__name__, family_of_class(source)
+    if family is None:
         raise TypeError(
             f"{name} is a class that a440 does not know. "
             f"Derive it from Trainable or TorchTrainable: class {name}(TorchTrainable): ..."
@@ -83,16 +142,13 @@ def _kind_of_class(source: type) -> str:
     try:
         inspect.signature(source).bind()
     except TypeError as error:
-        raise TypeError(
-            f"{name}() is made anew for every trial, and cannot be ({error}). "
-            f"Give its arguments defaults, or take them from params."
-        ) from None
-    return "class" if issubclass(source, Trainable) else "torch"
-
-
-def _is_trainable(kind: type) -> bool:
-    """Whether a class is derived from ours; told without loading torch."""
-    return issubclass(kind, Trainable) or any(base.__module__ == "trainables.torch_model" for base in kind.__mro__)
+        mend = (
+            f"Give one of them: {name}(...)."
+            if family is ESTIMATOR
+            else "Give its arguments defaults, or take them from params."
+        )
+        raise TypeError(f"{name}() is made anew for every trial, and cannot be ({error}). {mend}") from None
+    return family
 
 
 def _own(thing: Any) -> Any:

@@ -7,11 +7,12 @@ from typing import Any
 
 from ray import tune
 
+from trainables.contract import Brief
 from trainables.session import Session
 from trainables.start import starter
 
 
-def tune_trainable(packed: bytes, terms: Mapping[str, Any], repeats: int = 1) -> Any:
+def tune_trainable(packed: bytes, terms: Mapping[str, Any], repeats: int = 1, brief: Brief | None = None) -> Any:
     """What `tune.Tuner` runs: one leg per Tune trial, one session per actor.
 
     Args:
@@ -19,8 +20,12 @@ def tune_trainable(packed: bytes, terms: Mapping[str, Any], repeats: int = 1) ->
             made it from both; it is put into the object store once.
         terms: the session's arguments that are the same for all trials.
         repeats: how often a point is trained, each time from another seed.
+        brief: what the study asks for and gives; its data are put into the object store once too, and an actor on
+            the same host reads them where they lie.
     """
-    return tune.with_parameters(Leg, packed=packed, terms=dict(terms), repeats=repeats)
+    aim = terms["aim"]
+    brief = brief or Brief(aim.metric, aim.metrics)
+    return tune.with_parameters(Leg, packed=packed, terms=dict(terms), repeats=repeats, brief=brief)
 
 
 class Leg(tune.Trainable):
@@ -29,9 +34,9 @@ class Leg(tune.Trainable):
     Its config is one JSON text, so that Tune has nothing to flatten, resolve or copy.
     """
 
-    def setup(self, config: dict[str, Any], packed: bytes, terms: dict[str, Any], repeats: int) -> None:
+    def setup(self, config: dict[str, Any], packed: bytes, terms: dict[str, Any], repeats: int, brief: Brief) -> None:
         source, params_of = pickle.loads(packed)  # noqa: S301 - packed by our own driver
-        start = starter(source, terms["aim"].metric, repeats)
+        start = starter(source, brief, repeats)
         self._session = Session(lambda params, seed: start(params_of(params), seed), **terms)
         self._session.begin(json.loads(config["leg"]))
 

@@ -4,8 +4,10 @@ Whoever trains seeds torch before the model is built and before every epoch, so 
 interrupted and taken up again computes what it would have computed undisturbed.
 """
 
+import functools
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,34 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from trainables.contract import Metrics, Params
-from trainables.data import Batches
+from trainables.batches import Batches, batches_of
+from trainables.contract import Brief, Metrics, Params
+from trainables.function import takes
+from trainables.loop import Loop, Patience, loop_of
+from trainables.metrics import Own, Predictions, computable, evaluate, settled
 
 Loader = Iterable[tuple[Tensor, Tensor]]
 
 
 class TorchTrainable(ABC):
-    """A supervised PyTorch model. Subclass it; keep nothing in `self` that a trial changes."""
+    """A supervised PyTorch model. Subclass it; keep nothing in `self` that a trial changes.
+
+    Attributes:
+        loop: batch size, precision, accumulation, clipping, patience, class weights; or `def loop(self, params)`.
+        data: `def data(self, params)` returns training and validation batches: `Batches`, a DataLoader, or any
+            iterable of `(input, target)`. Not needed where the study has data; `def data(self, params, given)` makes
+            batches from those.
+        metrics: names such as `("f1_macro", "roc_auc")`, computed over all validation rows, or
+            `def metrics(self, output, target)`: a dict of means over a validation batch. Those of the goal that are
+            known by name need not be named.
+        folds: validates by folds of the study's data, each trained for `fold_epochs` (or `params["epochs"]`).
+    """
+
+    loop: Loop | Callable[[Params], Loop] = Loop()
+    data: Callable[..., tuple[Loader, Loader]] | None = None
+    metrics: Any = ()
+    folds: Any = None
+    fold_epochs: int | None = None
 
     @abstractmethod
     def model(self, params: Params) -> nn.Module:
@@ -31,46 +53,57 @@ class TorchTrainable(ABC):
         """A new optimizer over the model's parameters."""
 
     @abstractmethod
-    def data(self, params: Params) -> tuple[Loader, Loader]:
-        """Training and validation batches: `Batches`, a DataLoader, or any iterable of `(input, target)`."""
-
-    @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """The mean loss of a batch, a scalar."""
+        """The mean loss of a batch, a scalar; or a name in `torch.nn.functional`: `loss = "cross_entropy"`.
 
-    @abstractmethod
-    def metrics(self, output: Tensor, target: Tensor) -> dict[str, Tensor | float]:
-        """More metrics of a validation batch, each a mean over its rows; `{}` for none."""
+        With class weights: `loss(self, output, target, weight)`, where `weight` is `[C]` on the device.
+        """
 
 
 class TorchTraining:
-    """A `TorchTrainable` under way: reports `loss` (validation), `train_loss` and the user's metrics.
+    """A `TorchTrainable` under way: reports `loss` (validation), `train_loss` and the metrics.
 
     Args:
         task: the user's object.
         params: nested params.
+        brief: the study's wishes and data.
+
+    Attributes:
+        rows: how many were trained on so far; a row counts in every epoch.
     """
 
     saves = True
 
-    def __init__(self, task: TorchTrainable, params: Params):
-        self._task, self._epoch = task, 0
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, task: TorchTrainable, params: Params, brief: Brief = Brief()):  # noqa: B008 - frozen
+        self._task, self._epoch, self.rows = task, 0, 0
+        self._loop = loop_of(task.loop, params)
+        self._device = _device(self._loop)
         self._model = task.model(params).to(self._device)
         self._optimizer = task.optimizer(params, self._model.parameters())
-        train, validation = task.data(params)
+        train, validation = self._loaders(params, brief)
         self._train, self._validation = self._placed(train), self._placed(validation)
+        self._patience = Patience(self._loop)
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._loop.precision == "fp16")
+        self._loss = _loss_of(task, _weights(self._loop, self._train, self._device))
+        self._batch_metrics = task.metrics if callable(task.metrics) else None
+        self._named = {**({} if self._batch_metrics else settled(task.metrics)), **settled(computable(brief.metrics))}
 
     def step(self) -> Metrics | None:
+        if self._patience.is_over:
+            return None
         self._epoch += 1
-        train_loss = self._train_epoch()
-        return {"train_loss": train_loss, **self._validate()}
+        metrics = {"train_loss": self._train_epoch(), **self._validate()}
+        self._patience.look(metrics)
+        return metrics
 
     def save(self, folder: Path) -> None:
         state = {
             "model": self._model.state_dict(),
             "optimizer": {"name": type(self._optimizer).__name__, **_plain(self._optimizer.state_dict())},
             "epoch": self._epoch,
+            "rows": self.rows,
+            "patience": self._patience.state,
+            "scaler": self._scaler.state_dict(),
         }
         try:
             torch.save(state, folder / "state.pt")
@@ -88,7 +121,21 @@ class TorchTraining:
                 f"the checkpoint {folder.name} does not fit the model that these params build ({_line(error)}). "
                 f"Params that shape a model cannot change under trained weights: name the others in PBT(mutate=...)."
             ) from error
-        self._epoch = state["epoch"]
+        self._epoch, self.rows = state["epoch"], state.get("rows", 0)
+        self._patience.state = state.get("patience", self._patience.state)
+        if state.get("scaler"):
+            self._scaler.load_state_dict(state["scaler"])
+
+    def predictions(self, inputs: Any) -> Predictions:
+        """What the model says of inputs, `[N, ...]` as the study gives them."""
+        from trainables.batches import tensors_of
+        from trainables.rows import Rows
+
+        tensor, _ = tensors_of(Rows(inputs, numpy.zeros(len(inputs))))
+        self._model.eval()
+        with torch.no_grad():
+            outputs = [self._output(part.to(self._device)) for part in tensor.split(1024)]
+        return _predictions(torch.cat(outputs))
 
     def close(self) -> None:
         """Nothing runs between two epochs."""
@@ -108,28 +155,56 @@ class TorchTraining:
     def _train_epoch(self) -> float:
         self._model.train()
         total, rows = torch.zeros((), device=self._device, dtype=torch.float64), 0
-        for inputs, targets in self._batches(self._train, "training"):
+        for group in _in_groups(self._batches(self._train, "training"), self._loop.accumulate):
             self._optimizer.zero_grad(set_to_none=True)
-            loss = self._task.loss(self._model(inputs), targets)
-            total += _scalar("loss", loss) * len(inputs)
-            loss.backward()
-            self._optimizer.step()
-            rows += len(inputs)
+            count = sum(len(inputs) for inputs, _ in group)
+            for inputs, targets in group:
+                loss = self._loss(self._output(inputs), targets)
+                total += _scalar("loss", loss) * len(inputs)
+                self._scaler.scale(loss * (len(inputs) / count) if len(group) > 1 else loss).backward()
+            if self._loop.clip_norm is not None:
+                self._scaler.unscale_(self._optimizer)
+                nn.utils.clip_grad_norm_(self._model.parameters(), self._loop.clip_norm)
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+            rows += count
+        self.rows += rows
         return float(total / rows)
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         self._model.eval()
         sums: dict[str, Tensor] = {}
-        rows = 0
+        rows, kept = 0, []
         for inputs, targets in self._batches(self._validation, "validation"):
-            output = self._model(inputs)
-            more = self._task.metrics(output, targets) or {}
-            scores: dict[str, Any] = {"loss": self._task.loss(output, targets), **more}
+            output = self._output(inputs)
+            more = self._batch_metrics(output, targets) if self._batch_metrics else {}
+            scores: dict[str, Any] = {"loss": self._loss(output, targets), **(more or {})}
             for name, score in scores.items():
                 sums[name] = sums.get(name, 0) + _scalar(name, score).double() * len(inputs)
             rows += len(inputs)
-        return {name: float(total) / rows for name, total in sums.items()}
+            if self._named:
+                kept.append((output, targets))
+        found = {name: float(total) / rows for name, total in sums.items()}
+        self._named = {name: metric for name, metric in self._named.items() if name not in found}
+        return {**found, **_over_all_rows(self._named, kept)}
+
+    def _output(self, inputs: Tensor) -> Tensor:
+        if self._loop.precision == "full":
+            return self._model(inputs)
+        kind = torch.bfloat16 if self._loop.precision == "bf16" else torch.float16
+        with torch.autocast(self._device.type, kind):
+            return self._model(inputs).float()
+
+    def _loaders(self, params: Params, brief: Brief) -> tuple[Loader, Loader]:
+        """The user's own, those that the user makes of the study's data, or the study's as they are."""
+        data = self._task.data
+        if brief.given is None:
+            assert data is not None, "a study of a model without data is refused"
+            return data(params)
+        if data is not None and takes(data, "given"):
+            return data(params, given=brief.given)
+        return batches_of(brief.given, self._loop.batch_size)
 
     def _batches(self, loader: Loader, role: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Its batches on the device.
@@ -157,6 +232,75 @@ class TorchTraining:
 
     def _placed(self, loader: Loader) -> Loader:
         return loader.to(self._device) if isinstance(loader, Batches) else loader
+
+
+def _device(loop: Loop) -> torch.device:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if loop.precision == "fp16" and device.type == "cpu":
+        raise ValueError("precision 'fp16' wants a GPU, and this trial has none. Write Loop(precision='bf16').")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8") if loop.deterministic else None
+    torch.use_deterministic_algorithms(loop.deterministic, warn_only=True)  # of the process, which trials share
+    return device
+
+
+def _loss_of(task: TorchTrainable, weight: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of a batch, with class weights bound where there are any.
+
+    Raises:
+        ValueError: there is no such loss, or it takes no weights.
+    """
+    loss: Any = task.loss
+    if isinstance(loss, str):
+        loss = getattr(nn.functional, loss, None)
+        if loss is None:
+            from trainables.spelling import nearest
+
+            raise ValueError(
+                f"torch.nn.functional has no {task.loss!r}. {nearest(str(task.loss), vars(nn.functional))}"
+            )
+    if weight is None:
+        return loss
+    if isinstance(task.loss, str) or takes(loss, "weight"):
+        return functools.partial(loss, weight=weight)
+    raise ValueError("class weights are wanted, and loss takes none. Write def loss(self, output, target, weight): ...")
+
+
+def _weights(loop: Loop, train: Loader, device: torch.device) -> Tensor | None:
+    """`[C]` of the classes: as given, or N / (C * count)."""
+    if loop.class_weights is None:
+        return None
+    if not isinstance(loop.class_weights, str):
+        return torch.tensor(loop.class_weights, dtype=torch.float32, device=device)
+    targets = train.targets if isinstance(train, Batches) else torch.cat([target for _, target in train])
+    counts = torch.bincount(targets.flatten())
+    return (len(targets) / (len(counts) * counts.clamp(min=1))).float().to(device)
+
+
+def _in_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    group: list[Any] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _over_all_rows(named: Mapping[str, str | Own], kept: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    if not named:
+        return {}
+    outputs, targets = (torch.cat(parts) for parts in zip(*kept, strict=True))
+    return evaluate(named, targets.cpu().numpy(), _predictions(outputs))
+
+
+def _predictions(output: Tensor) -> Predictions:
+    """What an output says: `[N, C]` logits of classes, or `[N]` or `[N, 1]`, numbers or logits of one class."""
+    output = output.detach().float().cpu()
+    if output.ndim == 2 and output.shape[1] > 1:
+        return Predictions(lambda: output.argmax(1).numpy(), lambda: output.softmax(1).numpy(), range(output.shape[1]))
+    flat = output.reshape(len(output))
+    return Predictions(lambda: (flat > 0).long().numpy(), lambda: flat.sigmoid().numpy(), numbers=lambda: flat.numpy())
 
 
 def _scalar(name: str, score: Any) -> Tensor:

@@ -1,12 +1,8 @@
-"""What the tests of this room share: patience on shared machines, and a stopwatch."""
+"""What the tests of this room share: a stopwatch."""
 
 import time
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared machine")
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from trainables import function
-from trainables.function import FunctionTraining, takes_report
+from trainables.contract import Brief
+from trainables.function import FunctionTraining, takes
 from trainables.start import can_save, kind_of, starter
 
 DIES_OF_SYSTEM_EXIT = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -320,7 +321,7 @@ def test_params_that_a_function_changes_are_its_own():
         params["more"] = 1
         return len(params["layers"])
 
-    start = starter(train, "loss")
+    start = starter(train, Brief("loss"))
 
     assert [start(params, seed=0).step() for _ in range(2)] == [{"loss": 3}, {"loss": 3}]
     assert params == {"layers": [64, 32], "sgd": {"lr": 0.1}}
@@ -340,12 +341,12 @@ def test_what_a_callable_object_remembers_is_not_there_for_the_next_trial():
             return self(params)
 
     for source in (Counts(), Counts().train, functools.partial(Counts().train)):
-        start = starter(source, "loss")
+        start = starter(source, Brief("loss"))
         assert [start({}, seed=0).step() for _ in range(2)] == [{"loss": 1}, {"loss": 1}]
 
 
 def test_the_second_argument_is_report_only_where_it_is_called_so():
-    assert takes_report(reports_a_dict)
-    assert takes_report(takes_report_by_keyword_only)
-    assert not takes_report(returns_number)
-    assert not takes_report(lambda params, data=None: None)
+    assert takes(reports_a_dict, "report")
+    assert takes(takes_report_by_keyword_only, "report")
+    assert not takes(returns_number, "report")
+    assert not takes(lambda params, data=None: None, "report")

@@ -10,6 +10,7 @@ import torch
 
 from search import Goal
 from trainables import Trainable, function
+from trainables.contract import Brief
 from trainables.session import Session
 from trainables.start import starter
 
@@ -39,7 +40,7 @@ def leg(**changes):
 
 
 def reports(train, folder, repeats, last=4, metric="loss", **terms):
-    worker = Session(starter(train, metric, repeats), folder, Goal("min", metric), (), (), last_epoch=last)
+    worker = Session(starter(train, Brief(metric), repeats), folder, Goal("min", metric), (), (), last_epoch=last)
     worker.begin(leg(**terms))
     found = []
     for _ in range(50):

@@ -18,6 +18,7 @@ from torch import nn
 
 from search import Goal
 from trainables import Batches, TorchTrainable, Trainable, checkpoint, function, saver, session
+from trainables.contract import Brief
 from trainables.session import LostError, Session
 from trainables.start import starter
 
@@ -29,7 +30,7 @@ def leg(trial="t00001", **changes):
 
 def sessions(train, folder, metric="loss", mode="min", must_save=False, judged=(), **terms):
     aim = Goal(mode, metric)
-    return Session(starter(train, metric), folder, aim, judged, judged if must_save else (), **terms)
+    return Session(starter(train, Brief(metric)), folder, aim, judged, judged if must_save else (), **terms)
 
 
 def run(train, folder, terms=None, advances=99, **more):
@@ -428,7 +429,7 @@ def fails_with(error):
     def train(params):
         raise error
 
-    return starter(train, "loss")({}, 0)
+    return starter(train, Brief("loss"))({}, 0)
 
 
 def test_what_was_reported_before_the_process_was_lost_is_answered_first(tmp_path):

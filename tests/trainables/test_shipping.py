@@ -138,8 +138,8 @@ def test_a_class_and_what_travels_beside_it_arrive(project):
     model = resolve("shipped_class:Model", folder)
     option = sys.modules["shipped_class"].Option()
     say = (
-        "from trainables.start import kind_of, starter;"
-        "print(kind_of(things[0]), starter(things[0], 'loss')({'x': 2}, 0).step(), things[1].value, len(things))"
+        "from trainables.contract import Brief; from trainables.start import kind_of, starter;"
+        "print(kind_of(things[0]), starter(things[0], Brief('loss'))({'x': 2}, 0).step(), things[1].value, len(things))"
     )
 
     assert shipped(pack(model, option), folder, say) == "class {'loss': 2} 5 2"

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from trainables import TorchTrainable, Trainable
+from trainables.contract import Brief
 from trainables.start import can_save, ends_by_itself, kind_of, starter
 
 
@@ -107,7 +108,7 @@ def test_optional_arguments_beside_params_are_fine():
 
 
 def test_trials_draw_the_same_whatever_their_neighbours_left_behind():
-    start = starter(Steps, "loss")
+    start = starter(Steps, Brief("loss"))
 
     first = start({}, seed=3)._trainable.draws
     random.seed(99), np.random.seed(99), torch.manual_seed(99)
@@ -123,7 +124,7 @@ def test_functions_are_sown_before_they_start_but_not_between_their_epochs():
         for _ in range(3):
             yield random.random()
 
-    start = starter(train, "loss")
+    start = starter(train, Brief("loss"))
     first, again = start({}, seed=3), start({}, seed=3)
     random.seed(99)
 
@@ -140,7 +141,7 @@ def test_functions_are_sown_before_they_start_but_not_between_their_epochs():
 def test_params_that_a_class_changes_are_its_own():
     option = {"layers": [64, 32]}
 
-    starter(Steps, "loss")(option, 0)._trainable.params["layers"].append(1)
+    starter(Steps, Brief("loss"))(option, 0)._trainable.params["layers"].append(1)
 
     assert option == {"layers": [64, 32]}
 
@@ -153,7 +154,7 @@ def test_torch_draws_alike_whether_it_was_loaded_before_or_by_the_training_itsel
         "    assert params['loaded'] == ('torch' in sys.modules)\n"
         "    import torch\n"
         "    return float(torch.rand(()))\n"
-        "start = starter(train, 'loss')\n"
+        "from trainables.contract import Brief\nstart = starter(train, Brief('loss'))\n"
         "print([start({'loaded': False}, 5).step(), start({'loaded': True}, 5).step()])\n"
         "print([type(finder).__name__ for finder in sys.meta_path])\n"
     )

@@ -10,6 +10,7 @@ from torch import nn
 from cluster.to_ray import connect
 from search import Goal
 from trainables import Batches, TorchTrainable
+from trainables.contract import Brief
 from trainables.shipping import pack
 from trainables.to_ray import Leg
 
@@ -78,7 +79,7 @@ class Worker:
     def run(self, config):
         if self._inner is None:
             self._inner = Leg.__new__(Leg)
-            self._inner.setup(config, self._packed, self._terms, 1)
+            self._inner.setup(config, self._packed, self._terms, 1, Brief("loss"))
         else:
             assert self._inner.reset_config(config)
         rows = []

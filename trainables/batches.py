@@ -1,0 +1,126 @@
+"""Tensors in batches, kept on the device and drawn by index."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.rows import Given, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """An iterable of `(input, target)` batches over whole tensors.
+
+    Attributes:
+        inputs: `[N, ...]`.
+        targets: `[N, ...]`.
+        batch_size: rows per batch; the last batch may be smaller.
+        shuffle: a new order for every pass, drawn from torch's generator.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    batch_size: int = 32
+    shuffle: bool = False
+
+    def __post_init__(self) -> None:
+        _check_rows(self.inputs, self.targets)
+        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, int) or self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size!r} makes no batches. Set batch_size=1 or more, whole.")
+
+    def __len__(self) -> int:
+        return -(-len(self.inputs) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        if not self.shuffle:
+            yield from zip(self.inputs.split(self.batch_size), self.targets.split(self.batch_size), strict=True)
+            return
+        order = torch.randperm(len(self.inputs))  # on the CPU: one order, whatever the device
+        for rows in order.to(self.inputs.device).split(self.batch_size):
+            yield self.inputs[rows], self.targets[rows]
+
+    def to(self, device: torch.device) -> "Batches":
+        """The same batches on a device; what is there already is not copied."""
+        return Batches(self.inputs.to(device), self.targets.to(device), self.batch_size, self.shuffle)
+
+
+def split(
+    inputs: Tensor, targets: Tensor, *, validation: float = 0.2, batch_size: int = 32, seed: int = 0
+) -> tuple[Batches, Batches]:
+    """Rows dealt into training and validation batches; the same seed deals the same rows.
+
+    Args:
+        inputs: `[N, ...]`.
+        targets: `[N, ...]`.
+        validation: share of the rows that is kept for validation, (0, 1); at least one row on either side.
+        batch_size: rows per training batch.
+        seed: decides which rows are kept.
+    """
+    _check_rows(inputs, targets)
+    if not 0 < validation < 1 or len(inputs) < 2:
+        raise ValueError(
+            f"validation={validation!r} of {len(inputs)} rows leaves nothing to train on, or nothing to validate with. "
+            f"Set validation between 0 and 1, such as 0.2, and give two rows or more."
+        )
+    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))
+    kept = min(max(1, round(len(inputs) * validation)), len(inputs) - 1)
+    train, held = order[kept:], order[:kept]
+    return (
+        Batches(inputs[train], targets[train], batch_size, shuffle=True),
+        Batches(inputs[held], targets[held], batch_size=4096),
+    )
+
+
+def batches_of(given: Given, batch_size: int) -> tuple[Batches, Batches]:
+    """A study's rows as training and validation batches, over the memory that all trials share.
+
+    Without rows to validate with, the training rows are gone through in their order.
+    """
+    inputs, targets = tensors_of(given.rows)
+    held = slice(given.cut, None) if given.has_validation else slice(None)
+    return (
+        Batches(inputs[: given.cut], targets[: given.cut], batch_size, shuffle=True),
+        Batches(inputs[held], targets[held], batch_size=max(batch_size, 1024)),
+    )
+
+
+def tensors_of(rows: Rows) -> tuple[Tensor, Tensor]:
+    """Inputs and targets as tensors, without a copy where the memory allows it.
+
+    Raises:
+        TypeError: a column is no number; the message names it.
+    """
+    return _tensor(rows.inputs, "inputs"), _tensor(rows.targets, "targets")
+
+
+def _tensor(part: Any, name: str) -> Tensor:
+    if hasattr(part, "iloc"):
+        words = [str(c) for c, kind in part.dtypes.items() if kind.kind not in "biuf"] if part.ndim == 2 else []
+        if words:
+            raise TypeError(
+                f"the column {words[0]!r} holds no numbers, and networks take nothing else. "
+                f"Encode it first: pandas.get_dummies(frame, columns={words!r}, dtype='float32')"
+            )
+        part = part.to_numpy()
+    elif hasattr(part, "tocsr"):
+        part = part.toarray()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes into it
+        return torch.as_tensor(part)
+
+
+def _check_rows(inputs: Tensor, targets: Tensor) -> None:
+    for name, rows in (("inputs", inputs), ("targets", targets)):
+        if not isinstance(rows, Tensor):
+            raise TypeError(f"{name} is of {type(rows).__name__}, not a tensor. Wrap it: torch.as_tensor({name}).")
+        if rows.ndim == 0:
+            raise ValueError(f"{name} is one number, not rows. Give a tensor of shape [N, ...].")
+    if len(inputs) != len(targets) or len(inputs) == 0:
+        raise ValueError(
+            f"{len(inputs)} inputs and {len(targets)} targets make no batches. "
+            f"Give as many targets as inputs, at least one."
+        )

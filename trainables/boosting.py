@@ -1,0 +1,5 @@
+"""Boosting."""
+
+
+class BoostingTrainable:
+    "x"

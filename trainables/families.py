@@ -1,0 +1,82 @@
+"""The families of trainables: what a user's class is derived from, and who trains it.
+
+A family is known by the module of its base class, so that telling it loads neither torch nor keras.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from trainables.contract import Brief, Params, Training
+
+Build = Callable[[Any, Params, Brief], Training]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One of them.
+
+    Attributes:
+        kind: its name.
+        training: `module:name` of what makes a training from a user's object, params and a brief.
+        ends: whether a trial ends by itself, also without folds.
+        needs_data: whether the study has to give the data.
+        tensors: whether data are given as networks want them.
+        deals_folds: whether folds are dealt around it: a fold is then a whole training of so many epochs.
+        computes: whether known metrics are computed when the goal asks for them.
+    """
+
+    kind: str
+    training: str
+    ends: bool = True
+    needs_data: bool = False
+    tensors: bool = False
+    deals_folds: bool = True
+    computes: bool = True
+
+    def build(self) -> Build:
+        """What makes a training; loads the libraries that it needs."""
+        module, _, name = self.training.partition(":")
+        found: Build = getattr(importlib.import_module(module), name)
+        return found
+
+
+CLASS = Family("class", "trainables.contract:class_training", computes=False)
+FUNCTION = Family("function", "trainables.function:function_training", computes=False)
+ESTIMATOR = Family("estimator", "trainables.sklearn_model:estimator_training", needs_data=True, deals_folds=False)
+
+_BASES = {  # by the module of the base class
+    "trainables.contract": CLASS,
+    "trainables.torch_model": Family("torch", "trainables.torch_model:TorchTraining", ends=False, tensors=True),
+    "trainables.sklearn_model": Family(
+        "sklearn", "trainables.sklearn_model:sklearn_training", needs_data=True, deals_folds=False
+    ),
+    "trainables.boosting": Family("boosting", "trainables.boosting:BoostingTraining", needs_data=True),
+    "trainables.keras_model": Family("keras", "trainables.keras_model:keras_training", ends=False, tensors=True),
+    "trainables.lightning_model": Family(
+        "lightning", "trainables.lightning_model:LightningTraining", ends=False, tensors=True, computes=False
+    ),
+    "trainables.huggingface": Family("huggingface", "trainables.huggingface:HuggingFaceTraining", computes=False),
+}
+
+
+def family_of_class(kind: type) -> Family | None:
+    """The family of a user's class; None where it has none."""
+    for base in kind.__mro__:
+        if base.__module__ in _BASES:
+            return _BASES[base.__module__]
+    return ESTIMATOR if looks_like_an_estimator(kind) else None
+
+
+def looks_like_an_estimator(thing: Any) -> bool:
+    """Whether it is scikit-learn's kind of model, or a class of them; told without loading scikit-learn."""
+    return all(callable(getattr(thing, name, None)) for name in ("fit", "get_params", "set_params"))
+
+
+def by_folds(source: Any) -> bool:
+    """Whether trials of it validate by folds: an epoch is a fold then, and its last report is what a trial is worth."""
+    if looks_like_an_estimator(source):
+        return True
+    return inspect.isclass(source) and getattr(source, "folds", None) is not None

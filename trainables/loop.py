@@ -1,0 +1,104 @@
+"""How a network is trained: what users set most often, in one value."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainables.contract import Params
+
+PRECISIONS = ("full", "bf16", "fp16")
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Settings of a training loop; a trainable's `loop` is one, or a method that makes one from params.
+
+    Attributes:
+        batch_size: rows per batch of the study's data; a trainable with data of its own batches them itself.
+        precision: `full`, or autocast to `bf16` or `fp16` (with a scaled loss; on a GPU only).
+        accumulate: batches per step of the optimizer: `Loop(batch_size=8, accumulate=4)` takes the steps of 32 rows.
+        clip_norm: largest norm of the gradient; None leaves it.
+        patience: the trial ends after so many epochs in which `watch` was no better; None goes on.
+        watch: a reported metric, less being better unless a440 knows that more is; `loss` is the validation loss.
+        min_delta: by how much it has to be better.
+        class_weights: `balanced` weighs the loss by N / (C * count), or a weight per class; the loss takes `weight`.
+        deterministic: algorithms that give the same bits every time, where torch has them; slower on a GPU.
+    """
+
+    batch_size: int = 32
+    precision: str = "full"
+    accumulate: int = 1
+    clip_norm: float | None = None
+    patience: int | None = None
+    watch: str = "loss"
+    min_delta: float = 0.0
+    class_weights: str | tuple[float, ...] | None = None
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate", "patience"):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            if not whole and not (value is None and name == "patience"):
+                raise ValueError(f"{name}={value!r} is no whole number of 1 or more. Write Loop({name}=1).")
+        if self.precision not in PRECISIONS:
+            from trainables.spelling import nearest
+
+            raise ValueError(f"precision={self.precision!r} is unknown. {nearest(str(self.precision), PRECISIONS)}")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ValueError(f"clip_norm={self.clip_norm!r} stops all learning. Write Loop(clip_norm=1.0), or None.")
+        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
+            raise ValueError(
+                f"class_weights={self.class_weights!r} is unknown. Write 'balanced', or a weight per class: (1.0, 5.0)."
+            )
+
+
+def loop_of(loop: "Loop | Callable[[Params], Loop]", params: Params) -> Loop:
+    """The settings of one trial.
+
+    Raises:
+        TypeError: they are something else.
+    """
+    found = loop if isinstance(loop, Loop) else loop(params) if callable(loop) else loop
+    if not isinstance(found, Loop):
+        raise TypeError(f"loop is {found!r}. Write loop = Loop(patience=5), or a method that returns one.")
+    return found
+
+
+class Patience:
+    """Whether a metric still gets better; early stopping as Prechelt 1998 counts it, epochs without progress.
+
+    Args:
+        loop: `patience`, `watch` and `min_delta` are looked at.
+    """
+
+    def __init__(self, loop: Loop):
+        from trainables.metrics import mode_of
+
+        self._loop, self._sign = loop, -1.0 if mode_of(loop.watch) == "max" else 1.0
+        self.state: dict[str, float] = {"best": math.inf, "without": 0}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is."""
+        return self._loop.patience is not None and self.state["without"] >= self._loop.patience
+
+    def look(self, metrics: Mapping[str, Any]) -> None:
+        """Takes in an epoch.
+
+        Raises:
+            ValueError: the metric was not reported.
+        """
+        if self._loop.patience is None:
+            return
+        if self._loop.watch not in metrics:
+            raise ValueError(
+                f"patience watches {self._loop.watch}, and reported are {', '.join(map(str, metrics))}. "
+                f"Write Loop(patience={self._loop.patience}, watch='loss')."
+            )
+        value = self._sign * float(metrics[self._loop.watch])
+        if value < self.state["best"] - self._loop.min_delta:
+            self.state = {"best": value, "without": 0}
+        else:
+            self.state["without"] += 1

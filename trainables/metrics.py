@@ -1,0 +1,263 @@
+"""Metrics by name: what they are computed from, by which library, and whether more or less of them is better.
+
+Everything is computed over all rows at once; a mean over batches is another number for most of these. Knowing
+directions costs no import; computing loads scikit-learn, sacrebleu or rouge-score when it is asked for.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trainables.spelling import nearest
+
+Own = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One that a440 knows.
+
+    Attributes:
+        name: under which it is reported.
+        mode: `max` or `min`: whether more or less of it is better.
+        of: what it compares with the targets: `labels`, `scores` (per class), `numbers` or `texts`.
+        range: of its values, for readers.
+    """
+
+    name: str
+    mode: str
+    of: str
+    range: str
+
+
+_TABLE = (
+    Metric("accuracy", "max", "labels", "[0, 1]"),
+    Metric("balanced_accuracy", "max", "labels", "[0, 1]"),
+    Metric("f1", "max", "labels", "[0, 1]"),
+    Metric("f1_macro", "max", "labels", "[0, 1]"),
+    Metric("f1_micro", "max", "labels", "[0, 1]"),
+    Metric("f1_weighted", "max", "labels", "[0, 1]"),
+    Metric("precision_macro", "max", "labels", "[0, 1]"),
+    Metric("recall_macro", "max", "labels", "[0, 1]"),
+    Metric("roc_auc", "max", "scores", "[0, 1]"),
+    Metric("log_loss", "min", "scores", "[0, inf)"),
+    Metric("perplexity", "min", "scores", "[1, inf)"),
+    Metric("rmse", "min", "numbers", "[0, inf)"),
+    Metric("mse", "min", "numbers", "[0, inf)"),
+    Metric("mae", "min", "numbers", "[0, inf)"),
+    Metric("r2", "max", "numbers", "(-inf, 1]"),
+    Metric("bleu", "max", "texts", "[0, 100]"),
+    Metric("rouge1", "max", "texts", "[0, 1]"),
+    Metric("rouge2", "max", "texts", "[0, 1]"),
+    Metric("rougeL", "max", "texts", "[0, 1]"),
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+
+_MODES = {**{name: metric.mode for name, metric in METRICS.items()}, "loss": "min"}
+
+
+def mode_of(name: str) -> str | None:
+    """`max` or `min` for a metric that is known, with or without `val_`, `train_` or `test_` before it; else None.
+
+    >>> mode_of("val_accuracy"), mode_of("loss"), mode_of("profit")
+    ('max', 'min', None)
+    """
+    for role in ("val_", "train_", "test_"):
+        name = name.removeprefix(role)
+    return _MODES.get(name)
+
+
+class Predictions:
+    """What a model says of some rows.
+
+    Args:
+        labels: gives `[N]` classes, numbers or texts.
+        scores: gives `[N, C]` probabilities or scores per class (`[N]` for two classes will do), or None.
+        classes: `[C]` to which the scores belong.
+        numbers: gives `[N]` quantities, where they are something else than the labels.
+    """
+
+    def __init__(
+        self,
+        labels: Callable[[], Any],
+        scores: Callable[[], Any] | None = None,
+        classes: Sequence[Any] | None = None,
+        numbers: Callable[[], Any] | None = None,
+    ):
+        self._labels, self._scores, self.classes = labels, scores, classes
+        self._numbers = numbers or (lambda: self.labels)
+        self._known: dict[str, Any] = {}
+
+    @property
+    def labels(self) -> Any:
+        """`[N]`; asked of the model once."""
+        if "labels" not in self._known:
+            self._known["labels"] = self._labels()
+        return self._known["labels"]
+
+    @property
+    def numbers(self) -> Any:
+        """`[N]` quantities; asked of the model once."""
+        if "numbers" not in self._known:
+            self._known["numbers"] = self._numbers()
+        return self._known["numbers"]
+
+    @property
+    def scores(self) -> Any:
+        """`[N, C]` or `[N]`; asked of the model once.
+
+        Raises:
+            ValueError: the model gives none.
+        """
+        if self._scores is None:
+            raise ValueError(
+                "this model gives labels and no probabilities. "
+                "Take one that has predict_proba, such as SVC(probability=True), or the goal 'max accuracy'."
+            )
+        if "scores" not in self._known:
+            self._known["scores"] = self._scores()
+        return self._known["scores"]
+
+
+def computable(names: Iterable[str]) -> list[str]:
+    """Those of the names that can be computed from predictions alone."""
+    return [name for name in dict.fromkeys(names) if name in METRICS]
+
+
+def settled(metrics: Iterable[str | Own] | Mapping[str, Own] | str) -> dict[str, str | Own]:
+    """Metrics by the name they are reported under: known names, functions `(targets, predictions)`, or a mapping.
+
+    Raises:
+        ValueError: a name is not known; the message has the nearest one.
+        TypeError: something is neither a name nor a function.
+    """
+    if isinstance(metrics, str):
+        metrics = [metrics]
+    if isinstance(metrics, Mapping):
+        return dict(metrics)
+    found: dict[str, str | Own] = {}
+    for metric in metrics:
+        if isinstance(metric, str):
+            if metric not in METRICS:
+                raise ValueError(f"no metric is called {metric!r}. {nearest(metric, METRICS)}")
+            found[metric] = metric
+        elif callable(metric):
+            found[getattr(metric, "__name__", type(metric).__name__)] = metric
+        else:
+            raise TypeError(f"{metric!r} is no metric. Name one, such as 'f1_macro', or give a function of two arrays.")
+    return found
+
+
+def evaluate(metrics: Mapping[str, str | Own], targets: Any, predictions: Predictions) -> dict[str, float]:
+    """Each metric over all rows.
+
+    Args:
+        metrics: from `settled`.
+        targets: `[N]`.
+        predictions: of the same rows.
+
+    Raises:
+        ValueError: a metric does not fit these targets; the message has one that does.
+    """
+    found: dict[str, float] = {}
+    for name, metric in metrics.items():
+        if callable(metric):
+            found[name] = metric(targets, predictions.labels)
+        else:
+            found[name] = _computed(METRICS[metric], targets, predictions)
+    return found
+
+
+def _computed(metric: Metric, targets: Any, predictions: Predictions) -> float:
+    match metric.of:
+        case "texts":
+            return _of_texts(metric.name, targets, predictions.labels)
+        case "scores":
+            return _of_scores(metric.name, targets, predictions)
+        case "labels":
+            return _of_labels(metric.name, targets, predictions.labels)
+    return _of_numbers(metric.name, targets, predictions.numbers)
+
+
+def _of_labels(name: str, targets: Any, labels: Any) -> float:
+    from sklearn import metrics
+
+    _refuse_quantities(name, targets)
+    match name:
+        case "accuracy":
+            return float(metrics.accuracy_score(targets, labels))
+        case "balanced_accuracy":
+            return float(metrics.balanced_accuracy_score(targets, labels))
+        case "f1":
+            return float(metrics.f1_score(targets, labels, pos_label=_positive(targets, labels)))
+    what, average = name.split("_")
+    score = {"f1": metrics.f1_score, "precision": metrics.precision_score, "recall": metrics.recall_score}[what]
+    return float(score(targets, labels, average=average, zero_division=0.0))
+
+
+def _of_scores(name: str, targets: Any, predictions: Predictions) -> float:
+    import numpy as np
+    from sklearn import metrics
+
+    _refuse_quantities(name, targets)
+    scores, classes = np.asarray(predictions.scores), predictions.classes
+    if name == "roc_auc":
+        if scores.ndim == 2 and scores.shape[1] > 2:
+            return float(metrics.roc_auc_score(targets, scores, multi_class="ovr", labels=classes))
+        return float(metrics.roc_auc_score(targets, scores[:, 1] if scores.ndim == 2 else scores))
+    if scores.ndim != 2 or not np.allclose(scores.sum(axis=1), 1, atol=1e-3):
+        raise ValueError(
+            f"{name} wants probabilities, and this model gives scores that do not add up to 1. "
+            f"Take a model that has predict_proba, such as SVC(probability=True), or the goal 'max roc_auc'."
+        )
+    nats = float(metrics.log_loss(targets, scores, labels=classes))
+    return nats if name == "log_loss" else math.exp(min(nats, 700.0))  # mean over rows; a row is one token
+
+
+def _of_numbers(name: str, targets: Any, values: Any) -> float:
+    from sklearn import metrics
+
+    match name:
+        case "rmse":
+            return float(metrics.root_mean_squared_error(targets, values))
+        case "mse":
+            return float(metrics.mean_squared_error(targets, values))
+        case "mae":
+            return float(metrics.mean_absolute_error(targets, values))
+    return float(metrics.r2_score(targets, values))
+
+
+def _of_texts(name: str, targets: Any, texts: Any) -> float:
+    references, hypotheses = [str(text) for text in targets], [str(text) for text in texts]
+    try:
+        if name == "bleu":
+            import sacrebleu
+
+            return float(sacrebleu.corpus_bleu(hypotheses, [references]).score)
+        from rouge_score import rouge_scorer
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{name} is computed by {error.name}, which is not installed. Run: pip install 'a440[text]'"
+        ) from None
+    scorer = rouge_scorer.RougeScorer([name])
+    found = [scorer.score(ref, hyp)[name].fmeasure for ref, hyp in zip(references, hypotheses, strict=True)]
+    return float(sum(found) / len(found))
+
+
+def _positive(targets: Any, labels: Any) -> Any:
+    """The class that f1 is of: the second of two."""
+    import numpy as np
+
+    classes = np.unique(np.concatenate([np.asarray(targets), np.asarray(labels)]))
+    if len(classes) > 2:
+        raise ValueError(f"f1 is of two classes, and there are {len(classes)}. Say how they count: f1_macro.")
+    return classes[-1].item() if hasattr(classes[-1], "item") else classes[-1]
+
+
+def _refuse_quantities(name: str, targets: Any) -> None:
+    import numpy as np
+
+    values = np.asarray(targets)
+    if values.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
+        raise ValueError(f"{name} is of classes, and the targets are quantities. Take a metric of numbers: rmse.")
