@@ -16,7 +16,7 @@ from orchestrator.ledger import Event
 from orchestrator.record import BAD, Record, TrialRecord
 from orchestrator.terms import Report, Terms, trial_seed
 from orchestrator.told import read, score, seen, unsound, written
-from search.goal import beyond
+from search.goal import JOULES, beyond
 from search.protocol import (
     FINISHED,
     Decision,
@@ -243,6 +243,7 @@ class Conductor:
             "after": trial.after,
             "source": trial.source,
             "seconds": trial.seconds,
+            "joules": trial.last.get(JOULES, 0.0),
             "best": trial.rank,
             "best_epoch": trial.best_epoch,
             "bar": self.record.bar,

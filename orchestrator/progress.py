@@ -25,6 +25,7 @@ from orchestrator.results import Results
 from orchestrator.screen import GAP, Column, fitting, grid, number, one_line, printable
 from orchestrator.study import Study
 from search.space import shown_params
+from trainables.energy import source
 
 ROWS = 12
 REDRAW_S = 0.25
@@ -127,6 +128,7 @@ def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
         *repeats,
         ("budget", str(study.budget)),
         ("bundle", f"{study.bundle}: {outlook.why}"),
+        ("energy", source()),
         ("results", str(folder)),
     ]
 

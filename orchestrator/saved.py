@@ -51,8 +51,8 @@ def document(study: "Study") -> dict[str, Any]:
         "prior": [str(belief) for belief in study.space.prior.beliefs],
         "learn_from": list(study.learn_from),
         "repeats": study.repeats,
-        "data": None if study.data is None else str(study.data),
-        "whole": study.whole,
+        **({"data": str(study.data)} if study.data is not None else {}),
+        **({"whole": True} if study.whole else {}),
         "ran": {
             "python": platform.python_version(),
             **{name: _version(name) for name in ("a440", "ray", "torch", "hyperopt", "optuna")},

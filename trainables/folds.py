@@ -90,12 +90,16 @@ class CrossTraining:
         fit: trains a new model on the first rows and scores it on the second.
         rows: all of them.
         folds: how they are dealt.
+
+    Attributes:
+        rows: how many were trained on so far.
     """
 
     saves = True
 
     def __init__(self, fit: Fit, rows: Rows, folds: Folds):
-        self._fit, self._rows, self._splits = fit, rows, folds.splits(rows)
+        self._fit, self._all, self._splits = fit, rows, folds.splits(rows)
+        self.rows = 0
         self._scores: list[dict[str, float]] = []
 
     def step(self) -> Metrics | None:
@@ -103,7 +107,8 @@ class CrossTraining:
         if len(self._scores) == len(self._splits):
             return None
         train, held = self._splits[len(self._scores)]
-        self._scores.append(dict(self._fit(self._rows.take(train), self._rows.take(held))))
+        self._scores.append(dict(self._fit(self._all.take(train), self._all.take(held))))
+        self.rows += len(train)
         return means(self._scores)
 
     def save(self, folder: Path) -> None:

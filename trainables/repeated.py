@@ -55,6 +55,11 @@ class RepeatedTraining:
                 self._last[place], went_on = outcome, True
         return Outcomes(outcome or {} for outcome in self._last) if went_on else None
 
+    @property
+    def rows(self) -> int:
+        """How many all runs were trained on so far, where they tell."""
+        return sum(int(getattr(run, "rows", 0)) for run in self._runs)
+
     def save(self, folder: Path) -> None:
         for place, run in enumerate(self._runs):
             inner = folder / f"run{place}"

@@ -9,6 +9,7 @@ A *leg* is a stretch of a trial on one actor. Its terms come as a plain dict:
     after      the epoch at which the trial took over another's weights, else 0
     source     {"trial", "epoch"} to take them from, or None
     seconds    training seconds before this leg
+    joules     that the trial used before this leg
     best       the rank of the trial's best report before this leg, or None; best_epoch its epoch
     bar        the rank of the whole study's best report when the leg was proposed, or None
 
@@ -27,6 +28,7 @@ from trainables import checkpoint
 from trainables.contract import Aim, Rank, Training
 from trainables.firewall import BadReportError, missing
 from trainables.log import Log
+from trainables.meter import Meter
 from trainables.origin import own_line
 from trainables.repeated import cleaned
 from trainables.saver import Saver
@@ -52,6 +54,7 @@ class Session:
         musts: epochs that need a checkpoint, for a trial to be taken up again there.
         last_epoch: the epoch after which a trial is over, or None.
         by_last: whether a trial is worth its last report and not its best one.
+        meter: measures what every epoch costs; None for no such metrics.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class Session:
         musts: Container[int] = (),
         last_epoch: int | None = None,
         by_last: bool = False,
+        meter: Meter | None = None,
     ):
+        self._meter = meter
         self._by_last = by_last
         self._start, self._folder, self._aim = start, folder, aim
         self._judged, self._musts, self._last_epoch = judged, musts, last_epoch
@@ -83,6 +88,8 @@ class Session:
         self._best: Rank | None = _rank(leg["best"])
         self._best_epoch = int(leg["best_epoch"])
         self._disk_is_full = False
+        if self._meter is not None:
+            self._meter.begin(float(leg.get("joules", 0.0)))
 
     def advance(self) -> dict[str, Any]:
         """Trains until there is something to say.
@@ -162,22 +169,32 @@ class Session:
         assert self._training is not None
         if self._training.saves:
             sow(self._leg["seed"], self._epoch + 1)
-        began = time.perf_counter()
-        outcome = self._training.step()
-        spent = time.perf_counter() - began
+        outcome, spent, costs = self._step()
         if outcome is None:
             self._finish(said)
             return False
-        if not self._report(outcome, spent, said):  # the trial is as good as over, and its weights are worth nothing
+        if not self._report(outcome, spent, costs, said):  # as good as over, and its weights are worth nothing
             return False
         if self._training.saves:
             self._save_if_due(spent, said)
         return self._epoch not in self._judged and self._epoch != self._last_epoch
 
-    def _report(self, outcome: Any, spent: float, said: dict[str, Any]) -> bool:
+    def _step(self) -> tuple[Any, float, dict[str, float]]:
+        """One epoch: what it reported, its seconds, and what it cost."""
+        assert self._training is not None
+        if self._meter is None:
+            began = time.perf_counter()
+            outcome = self._training.step()
+            return outcome, time.perf_counter() - began, {}
+        self._meter.start(self._training)
+        outcome = self._training.step()
+        return outcome, *self._meter.stop(self._training)
+
+    def _report(self, outcome: Any, spent: float, costs: dict[str, float], said: dict[str, Any]) -> bool:
         """Takes in an epoch's metrics; the answer says whether they are sound."""
         assert self._leg is not None
-        metrics = cleaned(outcome, self._leg["trial"], self._aim.metrics)
+        wanted = [name for name in self._aim.metrics if name not in costs]
+        metrics = {**costs, **cleaned(outcome, self._leg["trial"], wanted)}
         self._epoch += 1
         self._seconds += spent
         said["reports"].append({"epoch": self._epoch, "seconds": round(self._seconds, 6), "metrics": metrics})

@@ -85,13 +85,14 @@ def _training(
 ) -> Any:
     assert brief.given is not None, "a study of an estimator is refused without data"
     wanted = {**settled(metrics), **settled(computable(brief.metrics))}
-    scoring = Scoring(lambda: build(params), wanted or settled(_default(brief.given.classes)))
+    scoring = Scoring(lambda: build(params), wanted or settled(default_metrics(brief.given.classes)))
     if brief.whole:
         return WholeTraining(scoring, brief.given.rows)
     return CrossTraining(scoring.fit_and_score, brief.given.rows, folds)
 
 
-def _default(classes: Any) -> list[str]:
+def default_metrics(classes: Any) -> list[str]:
+    """What is reported where nothing was asked for that is known."""
     return ["r2", "rmse"] if classes is None else ["accuracy"]
 
 
@@ -146,10 +147,7 @@ class WholeTraining:
         return self._scoring.score(model, self._rows)
 
     def save(self, folder: Path) -> None:
-        """Writes the model in skops' format, which holds no pickle."""
-        import skops.io
-
-        skops.io.dump(self._model, folder / MODEL)
+        save_model(self._model, folder)
 
     def load(self, folder: Path) -> None:
         self._model = load_model(folder, self._scoring.build())
@@ -160,6 +158,13 @@ class WholeTraining:
 
     def close(self) -> None:
         """Nothing runs."""
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Writes a fitted estimator in skops' format, which holds no pickle."""
+    import skops.io
+
+    skops.io.dump(model, folder / MODEL)
 
 
 def load_model(folder: Path, like: Any) -> Any:

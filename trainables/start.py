@@ -9,6 +9,7 @@ from trainables import function
 from trainables.contract import Brief, Params, Training
 from trainables.families import CLASS, ESTIMATOR, FUNCTION, Family, by_folds, family_of_class, looks_like_an_estimator
 from trainables.folds import folded
+from trainables.meter import MEASURED
 from trainables.repeated import RepeatedTraining
 from trainables.seeds import sow
 from trainables.spelling import nearest
@@ -124,9 +125,6 @@ def check_metrics(source: Any, wanted: tuple[str, ...]) -> None:
             raise ValueError(
                 f"the goal asks for {name}, which nobody computes. {nearest(name, [*METRICS, *own, *MEASURED])}"
             )
-
-
-MEASURED = ("joules", "co2_g", "peak_memory_mib", "rows_per_s")  # of every trial, by the session
 
 
 def _family_of_class(source: type) -> Family:

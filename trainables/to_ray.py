@@ -8,6 +8,7 @@ from typing import Any
 from ray import tune
 
 from trainables.contract import Brief
+from trainables.meter import Meter
 from trainables.session import Session
 from trainables.start import starter
 
@@ -37,7 +38,7 @@ class Leg(tune.Trainable):
     def setup(self, config: dict[str, Any], packed: bytes, terms: dict[str, Any], repeats: int, brief: Brief) -> None:
         source, params_of = pickle.loads(packed)  # noqa: S301 - packed by our own driver
         start = starter(source, brief, repeats)
-        self._session = Session(lambda params, seed: start(params_of(params), seed), **terms)
+        self._session = Session(lambda params, seed: start(params_of(params), seed), **terms, meter=Meter())
         self._session.begin(json.loads(config["leg"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -205,7 +205,7 @@ def test_a_checkpoint_is_one_file_that_runs_no_code(tmp_path):
     state = torch.load(tmp_path / "state.pt", weights_only=True)
 
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
-    assert set(state) == {"model", "optimizer", "epoch"}
+    assert set(state) == {"model", "optimizer", "epoch", "rows", "patience", "scaler"}
     assert json.dumps(state["optimizer"]["param_groups"])
 
 
