@@ -76,6 +76,26 @@ def resume(folder: str, trials: str | None, hours: str | None, address: str | No
 
 
 @main.command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--epochs", type=click.IntRange(min=1), help="How long; the winner's best epoch otherwise.")
+@click.option("--top", type=click.IntRange(min=1), default=1, help="Train so many of the best, as an ensemble.")
+@click.option("--trial", help="Train this one instead of the best: t00012.")
+@ADDRESS
+def retrain(folder: str, epochs: int | None, top: int, trial: str | None, address: str | None) -> None:
+    """Train a study's winner on all rows, to the end, and score it on the test rows once."""
+    with _Mends():
+        from orchestrator.drive import drive
+        from orchestrator.results import Results
+        from orchestrator.retrain import retraining
+        from orchestrator.saved import reopen
+
+        study = reopen(Path(folder))
+        again = retraining(study, Results(Path(folder), study.space), epochs=epochs, top=top, trial=trial)
+        results = drive(again, None, address=address, progress=True)
+    _exit(results)
+
+
+@main.command()
 @click.argument("study", type=click.Path(dir_okay=False))
 @click.option("--trials", type=int, help="How many trials, in place of the file's.")
 @HOURS

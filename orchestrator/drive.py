@@ -26,6 +26,7 @@ from orchestrator.lessons import lessons_of
 from orchestrator.plan import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.results import Results
+from orchestrator.retrain import score_test
 from orchestrator.study import Study
 from orchestrator.terms import Terms
 from search import Space
@@ -66,6 +67,7 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
         probe(folder)
         saved.save(study, folder)
         _Driver(study, folder, packed, outlook, before, dealt, progress).run(lambda: 2 if lease.lost else len(stops))
+        score_test(study, Results(folder, study.space), dealt)
         return _shown(Results(folder, study.space), progress)
 
 
@@ -225,6 +227,7 @@ class _Driver:
             at=time.time(),
             **({"picked": str(self._outlook.strategy.sampler)} if self._outlook.picked else {}),
             **({"by_last": True} if study.by_last else {}),
+            **({"lineage": dict(study.lineage)} if study.lineage else {}),
             **({"data": self._dealt.digest} if self._dealt is not None else {}),
         )
         told = set(conductor.record.notes)

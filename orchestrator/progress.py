@@ -126,11 +126,20 @@ def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
         *picked,
         *([("note", outlook.note)] if outlook.note else []),
         *repeats,
+        *([("data", str(study.data))] if study.data is not None else []),
+        *([("retrains", _retrained(study))] if study.lineage else []),
         ("budget", str(study.budget)),
         ("bundle", f"{study.bundle}: {outlook.why}"),
         ("energy", source()),
         ("results", str(folder)),
     ]
+
+
+def _retrained(study: Study) -> str:
+    lineage = study.lineage or {}
+    return (
+        f"{', '.join(lineage['trials'])} of {Path(lineage['study']).name}; its metrics are on the rows it is trained on"
+    )
 
 
 def table(record: Record, width: int, rows: int = ROWS) -> Table:
@@ -188,6 +197,9 @@ def print_summary(results: Results, console: Console | None = None) -> None:
         console.print(Text("     " + "  ".join(f"{name}={number(value)}" for name, value in best.params.items())))
         if record.goal.others:
             console.print(Text(f"front: {results.front()}"))
+    if record.tested:
+        scores = "  ".join(f"{name} {number(value)}" for name, value in record.tested.items())
+        console.print(Text(f"on rows that no trial saw: {scores}", style="bold"))
     for line in [*_saved(record), *_failures(record), *_notes(results)]:
         console.print(Text(line))
     if record.outcome != "done":

@@ -83,6 +83,8 @@ class Record:
         bar: the best rank that any report ever had; whoever beats it is worth a checkpoint.
         learned: how many trials of earlier studies the sampler was taught.
         by_last: whether a trial is worth its last report and not its best one, as with folds.
+        tested: the metrics on the rows that no trial saw; None until they were scored.
+        lineage: of a retraining, the `study` and `trials` that its points came from.
         over: how many trials are over; `failed` are those of them that failed or timed out.
     """
 
@@ -98,6 +100,8 @@ class Record:
         self.last_number = 0
         self.over = self.learned = 0
         self.by_last = False
+        self.tested: dict[str, float] | None = None
+        self.lineage: dict[str, Any] = {}
         self.bar: Rank | None = None
         self.failed: list[TrialRecord] = []
 
@@ -109,11 +113,14 @@ class Record:
             case "study_started":
                 self.started = self.started or event
                 self.by_last = self.by_last or bool(event.get("by_last"))
+                self.lineage = event.get("lineage") or self.lineage
                 self.ended = self.outcome = None
             case "study_ended":
                 self.ended, self.outcome = event["reason"], event["outcome"]
             case "note":
                 self.notes.append(event["text"])
+            case "tested":
+                self.tested = event["metrics"]
             case "learned":
                 self.learned = len(event["lessons"])
             case kind:
@@ -129,6 +136,10 @@ class Record:
         Failed trials never win, the earlier one wins ties; with several objectives the first one decides.
         """
         return min(self._sound(), key=lambda trial: trial.rank or (), default=None)
+
+    def ranked(self) -> list[TrialRecord]:
+        """All that could win, the best first."""
+        return sorted(self._sound(), key=lambda trial: trial.rank or ())
 
     def front(self) -> list[TrialRecord]:
         """The trials within the limits that no other one beats in every objective, in their order."""

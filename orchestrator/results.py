@@ -30,6 +30,7 @@ class Best:
         value: the best value that the trial ever reported, and `epoch` when.
         seconds: that the trial trained.
         checkpoint: the folder of that epoch's checkpoint, or of the newest; None where there is none.
+        folder: of the study.
     """
 
     trial: str
@@ -39,10 +40,12 @@ class Best:
     epoch: int
     seconds: float
     checkpoint: Path | None
+    folder: Path
 
     def as_json(self) -> str:
         """One JSON object."""
         fields = {**self.__dict__, "checkpoint": str(self.checkpoint) if self.checkpoint else None}
+        del fields["folder"]
         return json.dumps(fields, default=str)
 
 
@@ -109,8 +112,14 @@ class Results:
             trial.best,
             trial.best_epoch,
             trial.seconds,
-            self._checkpoint(trial),
+            self.checkpoint_of(trial),
+            self.folder,
         )
+
+    @property
+    def tested(self) -> dict[str, float] | None:
+        """The winner's metrics on the rows that no trial saw; None where they were not scored."""
+        return self.record.tested
 
     def front(self, reference: Mapping[str, float] | None = None) -> Front:
         """The trials within the limits that no other one beats in every objective, with their hypervolume.
@@ -158,7 +167,7 @@ class Results:
         fixed += [name for name, wanted in (("on_front", goal.others), ("within_limits", goal.limits)) if wanted]
         params = [f"params.{name}" for name in _in_order(n for t in self.record.trials.values() for n in t.params)]
         others = dict.fromkeys(n for t in self.record.trials.values() for n in t.metrics if n not in metrics)
-        return [*fixed, *params, *others]
+        return [*fixed, *params, *(["lineage"] if self.record.lineage else []), *others]
 
     def write_tables(self) -> Path:
         """Writes `tables/trials.parquet` and `tables/reports.parquet`; returns their folder."""
@@ -181,13 +190,20 @@ class Results:
             **({"on_front": trial.id in front} if goal.others else {}),
             **({"within_limits": trial.keeps_limits} if goal.limits else {}),
             **{f"params.{name}": value for name, value in shown_params(trial.params).items()},
+            **({"lineage": self._lineage(trial)} if self.record.lineage else {}),
         }
+
+    def _lineage(self, trial: TrialRecord) -> str:
+        """The study and the trial that a retrained trial's point came from."""
+        sources = self.record.lineage["trials"]
+        source = sources[trial.number - 1] if trial.number <= len(sources) else ""
+        return f"{Path(self.record.lineage['study']).name}/{source}"
 
     def _params(self, trial: TrialRecord) -> dict[str, Any]:
         return shown_params(trial.params) if self._space is None else self._space.decode(trial.params)
 
-    def _checkpoint(self, trial: TrialRecord) -> Path | None:
-        """By name alone: reading checkpoints is the trainables' business."""
+    def checkpoint_of(self, trial: TrialRecord) -> Path | None:
+        """The folder of its best epoch's checkpoint, or of its newest; reading it is the trainables' business."""
         root = self.folder / "trials" / trial.id / "checkpoints"
         exact = root / f"e{trial.best_epoch:05d}"
         if exact.is_dir():

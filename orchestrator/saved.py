@@ -53,6 +53,7 @@ def document(study: "Study") -> dict[str, Any]:
         "repeats": study.repeats,
         **({"data": str(study.data)} if study.data is not None else {}),
         **({"whole": True} if study.whole else {}),
+        **({"lineage": dict(study.lineage)} if study.lineage else {}),
         "ran": {
             "python": platform.python_version(),
             **{name: _version(name) for name in ("a440", "ray", "torch", "hyperopt", "optuna")},

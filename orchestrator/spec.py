@@ -250,6 +250,7 @@ class Sheet(BaseModel):
     repeats: Annotated[int | None, BeforeValidator(_positive)] = None
     data: Annotated[Data | None, BeforeValidator(_data)] = None
     whole: Annotated[bool | None, BeforeValidator(_truth)] = None
+    lineage: dict[str, Any] | None = None
 
 
 EXAMPLES = {

@@ -22,7 +22,7 @@ from trainables.start import can_save, check_data, check_metrics, ends_by_itself
 
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
-    from orchestrator.results import Results
+    from orchestrator.results import Best, Results
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -48,6 +48,7 @@ class Study:
         data: what is learned from, read once and shared by all trials; `Data(...)`, or a source alone.
         whole: whether models are to be kept: they are trained on all rows but the test's, and their metrics are
             those on the same rows. `retrain` makes such a study.
+        lineage: of such a study, the `study` and the `trials` that its points came from.
 
     `limits` (relations between parameters that every point keeps) and `prior` (what is believed about them) become part
     of the space.
@@ -71,6 +72,7 @@ class Study:
     repeats: int
     data: Data | None
     whole: bool
+    lineage: Mapping[str, Any] | None
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class Study:
         repeats: int = 1,
         data: Any = None,
         whole: bool = False,
+        lineage: Mapping[str, Any] | None = None,
     ):
         family_of(train)
         tree = space_of(space, limits, prior)
@@ -110,6 +113,7 @@ class Study:
             "repeats": _count("repeats", repeats, least=1),
             "data": None if data is None else Data.of(data),
             "whole": bool(whole),
+            "lineage": None if lineage is None else dict(lineage),
         }
         for key, value in settled.items():
             object.__setattr__(self, key, value)
@@ -197,6 +201,53 @@ class Study:
         study = self.with_budget(total_trials(path, trials, self.budget.trials), hours)
         check_same(study, path, accept_changes=accept_changes)
         return drive(study, path, address=address, progress=progress)
+
+    def retrain(
+        self,
+        source: "Results | Best | str | Path",
+        epochs: int | None = None,
+        *,
+        top: int = 1,
+        address: str | None = None,
+        progress: bool = True,
+    ) -> "Results":
+        """Trains the winner once more, on all rows and to the end, in a new study with its lineage.
+
+        Rows that `data` kept back as a test are scored once, when it is over: `results.tested`. A trainable that brings
+        its own data is trained on what it trains on.
+
+        Args:
+            source: this study's results or folder, or the trial to train, such as `results.best`.
+            epochs: how long; None for as long as the winner took to become its best, or to the end of what ends by
+                itself.
+            top: how many of the best; their mean is scored on the test rows, and given by `predict`.
+            address: as in `run`.
+            progress: as in `run`.
+
+        Raises:
+            LookupError: no trial has reported a usable value.
+        """
+        from orchestrator.drive import drive
+        from orchestrator.results import Best, Results
+        from orchestrator.retrain import retraining
+
+        trial = source.trial if isinstance(source, Best) else None
+        folder = source.folder if isinstance(source, Best | Results) else Path(source)
+        again = retraining(self, Results(folder, self.space), epochs=epochs, top=top, trial=trial)
+        return drive(again, None, address=address, progress=progress)
+
+    def predict(self, retrained: "Results | str | Path", inputs: Any) -> Any:
+        """`[N]` what the models of a retraining say of inputs: classes as the data had them, or numbers.
+
+        Args:
+            retrained: what `retrain` returned, or its folder.
+            inputs: `[N, ...]`, in the form of the study's data.
+        """
+        from orchestrator.results import Results
+        from orchestrator.retrain import said
+
+        folder = retrained.folder if isinstance(retrained, Results) else Path(retrained)
+        return said(dataclasses.replace(self, whole=True), Results(folder, self.space), inputs)
 
     def with_budget(self, trials: int | None = None, hours: float | str | None = None) -> "Study":
         """This study with another budget; where it has no number of trials, a sampler's last point or a population."""

@@ -123,8 +123,8 @@ def deal(data: Data, *, folds: bool = False, tensors: bool = False) -> Dealt:
     known_classes, places = np.unique(rows.targets, return_inverse=True) if has_classes(rows.targets) else (None, None)
     classes = None if known_classes is None else tuple(known_classes.tolist())
     if tensors:
-        targets = _single(rows.targets) if places is None else places.astype("int64")
-        rows = Rows(_single(rows.inputs), targets, rows.groups)
+        targets = single(rows.targets) if places is None else places.astype("int64")
+        rows = Rows(single(rows.inputs), targets, rows.groups)
     everything = np.arange(len(rows))
     known, test = _parted(rows, everything, data, data.test) if data.test else (everything, None)
     if folds:
@@ -251,7 +251,7 @@ def _array(value: Any) -> Any:
     return np.asarray(value)
 
 
-def _single(part: Any) -> Any:
+def single(part: Any) -> Any:
     """64-bit floats as 32-bit ones; whatever else it is stays."""
     if part is None:
         return None

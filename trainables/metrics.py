@@ -5,7 +5,7 @@ directions costs no import; computing loads scikit-learn, sacrebleu or rouge-sco
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,7 @@ class Predictions:
         self,
         labels: Callable[[], Any],
         scores: Callable[[], Any] | None = None,
-        classes: Sequence[Any] | None = None,
+        classes: Any = None,
         numbers: Callable[[], Any] | None = None,
     ):
         self._labels, self._scores, self.classes = labels, scores, classes
@@ -147,6 +147,12 @@ def settled(metrics: Iterable[str | Own] | Mapping[str, Own] | str) -> dict[str,
         else:
             raise TypeError(f"{metric!r} is no metric. Name one, such as 'f1_macro', or give a function of two arrays.")
     return found
+
+
+def load(metrics: Mapping[str, str | Own]) -> None:
+    """Imports what they are computed with, so that it is in no epoch's time."""
+    if any(isinstance(metric, str) and METRICS[metric].of != "texts" for metric in metrics.values()):
+        import sklearn.metrics  # noqa: F401
 
 
 def evaluate(metrics: Mapping[str, str | Own], targets: Any, predictions: Predictions) -> dict[str, float]:

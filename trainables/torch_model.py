@@ -19,7 +19,7 @@ from trainables.batches import Batches, batches_of
 from trainables.contract import Brief, Metrics, Params
 from trainables.function import takes
 from trainables.loop import Loop, Patience, loop_of
-from trainables.metrics import Own, Predictions, computable, evaluate, settled
+from trainables.metrics import Own, Predictions, computable, evaluate, load, settled
 
 Loader = Iterable[tuple[Tensor, Tensor]]
 
@@ -87,6 +87,7 @@ class TorchTraining:
         self._loss = _loss_of(task, _weights(self._loop, self._train, self._device))
         self._batch_metrics = task.metrics if callable(task.metrics) else None
         self._named = {**({} if self._batch_metrics else settled(task.metrics)), **settled(computable(brief.metrics))}
+        load(self._named)
 
     def step(self) -> Metrics | None:
         if self._patience.is_over:

@@ -1,0 +1,185 @@
+"""Search, then train: the winner of a study, or an ensemble of its best, on all rows and to the end.
+
+A retraining is a study like any other, with its own ledger, checkpoints and table: its trials are the winners' points,
+its models are kept, and its lineage names where they came from. Rows that were kept back as a test are scored once,
+when the training is over; both ledgers say so.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator import ledger
+from orchestrator.budget import Budget
+from orchestrator.folder import Lease
+from orchestrator.results import Results
+from search import FullLength, Random, Strategy
+from trainables.contract import Brief
+from trainables.data import single
+from trainables.families import by_folds
+from trainables.metrics import computable, evaluate, settled
+from trainables.mixture import mixed
+from trainables.start import family_of, starter
+
+if TYPE_CHECKING:
+    from orchestrator.record import Record, TrialRecord
+    from orchestrator.study import Study
+    from trainables.data import Dealt
+    from trainables.metrics import Predictions
+
+
+def retraining(study: "Study", source: Results, *, epochs: int | None, top: int, trial: str | None) -> "Study":
+    """The study that trains a study's winners once more, on all rows.
+
+    Args:
+        study: that was run.
+        source: its results.
+        epochs: how long; None for as long as the winner took to become its best (of what ends by itself: to its end).
+        top: how many of the best trials; their mean is what is scored on the test rows.
+        trial: the id of one that is to be taken instead of the best.
+
+    Raises:
+        ValueError, LookupError: there is no such trial, or none has reported a usable value.
+    """
+    winners = _winners(source, top, trial)
+    points = [study.space.decode(winner.params) for winner in winners]
+    lineage = {"study": str(source.folder.resolve()), "trials": [winner.id for winner in winners]}
+    return dataclasses.replace(
+        study,
+        strategy=Strategy(Random(), FullLength(_length(study, winners, points, epochs))),
+        budget=Budget(trials=len(points)),
+        name=f"{study.name[:54]}-retrained",
+        start=tuple(points),
+        learn_from=(),
+        repeats=1,
+        whole=True,
+        lineage=lineage,
+    )
+
+
+def predictions(study: "Study", results: Results, inputs: Any, classes: Sequence[Any] | None) -> "Predictions":
+    """What a retrained study's models say of inputs; of several their mean.
+
+    Args:
+        study: as it was retrained.
+        results: its results.
+        inputs: `[N, ...]`, as the trainable takes them.
+        classes: of the targets; None where they are no classes.
+    """
+    dealt = study.deal()
+    goal = study.goal
+    brief = Brief(goal.metric, goal.metrics, None if dealt is None else dealt.given, whole=True)
+    start = starter(study.train, brief)
+    found = []
+    for trial in results.record.trials.values():
+        folder = results.checkpoint_of(trial)
+        if trial.status != "ended" or folder is None:
+            continue
+        training = start(study.space.nest(study.space.decode(trial.params)), trial.seed)
+        training.load(folder)
+        if not hasattr(training, "predictions"):
+            raise ValueError(
+                f"{family_of(study.train).kind} models are not asked for predictions. "
+                f"Load the checkpoint yourself: {folder}"
+            )
+        found.append(training.predictions(inputs))
+    if not found:
+        raise LookupError(f"{results.folder.name} has no model that is trained to its end. Go on: a440 resume FOLDER")
+    return mixed(found, classes)
+
+
+def said(study: "Study", results: Results, inputs: Any) -> Any:
+    """`[N]` classes as the data had them, or numbers."""
+    import numpy as np
+
+    dealt = study.deal()
+    classes = None if dealt is None else dealt.given.classes
+    coded = classes is not None and family_of(study.train).tensors
+    inputs = single(inputs) if family_of(study.train).tensors else inputs
+    found = predictions(study, results, inputs, range(len(classes)) if coded and classes is not None else classes)
+    if classes is None:
+        return np.asarray(found.numbers)
+    return np.asarray(classes)[found.labels] if coded else np.asarray(found.labels)
+
+
+def score_test(study: "Study", results: Results, dealt: "Dealt | None") -> dict[str, float] | None:
+    """Scores a finished retraining on the rows that no trial saw, once; None where that is not to be done.
+
+    The caller holds the lease of the retraining's folder.
+    """
+    record = results.record
+    if not study.whole or dealt is None or dealt.test is None or record.outcome != "done" or record.tested is not None:
+        return None
+    earlier = _tested_before(study)
+    if earlier:
+        _append(results.folder, "note", text=f"the test rows were not scored again: {earlier}")
+        return None
+    classes = dealt.given.classes
+    coded = range(len(classes)) if classes is not None and family_of(study.train).tensors else classes
+    named = settled(computable(study.goal.metrics)) or settled(["accuracy"] if classes is not None else ["r2", "rmse"])
+    said = predictions(study, results, dealt.test.inputs, coded)
+    found = {f"test_{name}": value for name, value in evaluate(named, dealt.test.targets, said).items()}
+    trials = [trial.id for trial in record.trials.values() if trial.status == "ended"]
+    _append(results.folder, "tested", trials=trials, rows=len(dealt.test), metrics=found)
+    _tell_source(study, results.folder, found)
+    return found
+
+
+def _winners(source: Results, top: int, trial: str | None) -> "list[TrialRecord]":
+    record: Record = source.record
+    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+        raise ValueError(f"top={top!r} trains nothing. Write top=1, or more for an ensemble.")
+    if trial is not None:
+        if trial not in record.trials:
+            raise ValueError(f"{source.folder.name} has no trial {trial!r}. See them: a440 table {source.folder}")
+        return [record.trials[trial]]
+    if not record.trials or record.best() is None:
+        _ = source.best  # says why there is none
+    return record.ranked()[:top]
+
+
+def _length(study: "Study", winners: "list[TrialRecord]", points: list[Any], epochs: int | None) -> int | None:
+    """Epochs of the retraining; None for what ends by itself."""
+    family = family_of(study.train)
+    if epochs is not None:
+        return epochs
+    if by_folds(study.train):
+        lengths = [point.get("epochs", getattr(study.train, "fold_epochs", None)) for point in points]
+        known = [length for length in lengths if length is not None]
+        return max(known) if known and family.deals_folds else None
+    return None if family.ends else max(winner.best_epoch for winner in winners)
+
+
+def _tested_before(study: "Study") -> str | None:
+    """Who was scored on these test rows already, in words."""
+    source = Path(str((study.lineage or {}).get("study", "")))
+    if not (source / "ledger").is_dir():
+        return None
+    for event in ledger.read(source / "ledger").events:
+        if event["event"] == "tested":
+            scores = ", ".join(f"{name} {value:g}" for name, value in event["metrics"].items())
+            return f"{event['by']} was ({scores}). A model that is chosen by them twice needs new ones."
+    return None
+
+
+def _tell_source(study: "Study", by: Path, metrics: dict[str, float]) -> None:
+    """Writes into the searched study's ledger that its test rows have been looked at."""
+    source = Path(str((study.lineage or {}).get("study", "")))
+    if (source / "ledger").is_dir():
+        lease = Lease(source)
+        try:
+            _append(source, "tested", by=by.name, metrics=metrics, trials=(study.lineage or {}).get("trials", []))
+        finally:
+            lease.release()
+
+
+def _append(folder: Path, event: str, **fields: Any) -> None:
+    """One more event after a study's end."""
+    events = ledger.read(folder / "ledger").events
+    last_s = max((known["t"] for known in events), default=0.0)
+    book = ledger.Ledger(folder / "ledger", lambda: last_s, events[-1]["seq"] + 1 if events else 1)
+    try:
+        book.append(event, **fields)
+    finally:
+        book.close()
