@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         TorchTrainable,
         Trainable,
         routed,
+        score,
         split,
     )
 
@@ -142,6 +143,7 @@ __all__ = [
     "ordinal",
     "repeat",
     "routed",
+    "score",
     "sequence",
     "split",
     "suggest",
@@ -172,6 +174,7 @@ _LAZY = {
     "Rows": "trainables",
     "SklearnTrainable": "trainables",
     "routed": "trainables",
+    "score": "trainables",
 }
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trainables.data import Data
     from trainables.folds import Folds
     from trainables.loop import Loop
+    from trainables.metrics import score
     from trainables.rows import Given, Rows
     from trainables.sklearn_model import SklearnTrainable, routed
     from trainables.torch_model import TorchTrainable
@@ -29,6 +30,7 @@ __all__ = [
     "TorchTrainable",
     "Trainable",
     "routed",
+    "score",
     "split",
 ]
 
@@ -46,6 +48,7 @@ _LAZY = {  # those of extras are not in `__all__`, for they may not be installed
     "SklearnTrainable": "trainables.sklearn_model",
     "TorchTrainable": "trainables.torch_model",
     "routed": "trainables.sklearn_model",
+    "score": "trainables.metrics",
     "split": "trainables.batches",
 }
 

@@ -155,6 +155,23 @@ def load(metrics: Mapping[str, str | Own]) -> None:
         import sklearn.metrics  # noqa: F401
 
 
+def score(
+    metrics: Iterable[str | Own] | Mapping[str, Own] | str, targets: Any, labels: Any, scores: Any = None
+) -> dict[str, float]:
+    """Metrics of predictions that are there already, for loops of one's own.
+
+    Args:
+        metrics: known names, such as `["accuracy", "f1_macro"]`, or functions of targets and labels.
+        targets: `[N]` classes, numbers or texts.
+        labels: `[N]` what was predicted.
+        scores: `[N, C]` probabilities, or `[N]` of the second class, for metrics such as `roc_auc`.
+
+    >>> score("accuracy", [0, 1, 1, 0], [0, 1, 0, 0])
+    {'accuracy': 0.75}
+    """
+    return evaluate(settled(metrics), targets, Predictions(lambda: labels, None if scores is None else lambda: scores))
+
+
 def evaluate(metrics: Mapping[str, str | Own], targets: Any, predictions: Predictions) -> dict[str, float]:
     """Each metric over all rows.
 

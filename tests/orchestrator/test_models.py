@@ -1,0 +1,206 @@
+"""Studies of models with data, on a real Ray: shared rows, folds under ASHA, the winner retrained."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold
+from sklearn.svm import SVC
+
+from orchestrator import ASHA, Data, FullLength, Random, Results, Study, TorchTrainable, fixed, loguniform
+from orchestrator.cli import main
+from orchestrator.spec import parse_text
+from tests.kit.trainables import Blobs, reads_rows
+
+SPACE = {"C": loguniform(0.1, 100), "gamma": loguniform(1e-4, 1e-2)}
+SHEET = """
+train: sklearn.svm:SVC
+data: Data('digits', test=0.2)
+space: {C: 'loguniform(0.1, 100)', gamma: 'loguniform(1e-4, 1e-2)'}
+goal: max accuracy
+strategy: Random() + ASHA(max_epochs=5)
+budget: {trials: 6}
+name: svc
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray():
+    from cluster.to_ray import connect
+
+    with connect("local", cpus=2):
+        yield
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    study = dataclasses.replace(parse_text(SHEET), storage=tmp_path_factory.mktemp("runs"))
+    return study, study.run(progress=False)
+
+
+def test_a_study_of_an_estimator_needs_no_line_of_python(searched):
+    _, results = searched
+
+    frame = results.frame()
+
+    assert set(frame.status) <= {"ended", "stopped"}
+    assert results.best.epoch == 5
+    assert results.best.value == frame[frame.epoch == 5].accuracy.max()
+    assert {"accuracy_spread", "joules", "co2_g", "peak_memory_mib", "rows_per_s"} <= set(frame)
+
+
+def test_folds_find_what_scikit_learns_search_finds(tmp_path):
+    """The same points, the same folds: the same best score."""
+    inputs, targets = load_digits(return_X_y=True)
+    points = [{"C": 2.0, "gamma": 1e-3}, {"C": 0.5, "gamma": 3e-3}, {"C": 20.0, "gamma": 5e-4}]
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    theirs = [
+        RandomizedSearchCV(SVC(), {k: [v] for k, v in point.items()}, n_iter=1, cv=folds).fit(inputs, targets)
+        for point in points
+    ]
+
+    study = Study(SVC(), SPACE, "max accuracy", Random(), data="digits", start=points, storage=tmp_path)
+    frame = study.run(trials=3, progress=False).frame()
+
+    assert frame.accuracy.tolist() == pytest.approx([search.best_score_ for search in theirs], abs=1e-12)
+
+
+def test_the_winner_is_retrained_on_all_rows_and_scored_on_the_test_rows_once(searched):
+    study, results = searched
+
+    again = study.retrain(results.best, progress=False)
+    twice = study.retrain(results, top=2, progress=False)
+
+    inputs, _ = load_digits(return_X_y=True)
+    dealt = study.deal()
+    model = SVC(**results.best.params).fit(dealt.given.rows.inputs, dealt.given.rows.targets)
+    assert again.tested == {"test_accuracy": pytest.approx(model.score(dealt.test.inputs, dealt.test.targets))}
+    assert again.frame().lineage.tolist() == [f"{results.folder.name}/{results.best.trial}"]
+    assert np.array_equal(study.predict(again, inputs), model.predict(inputs))
+    assert twice.tested is None
+    assert "the test rows were not scored again" in twice.record.notes[-1]
+    assert Results(results.folder).tested == again.tested
+
+
+def test_an_ensemble_is_the_mean_of_its_members(tmp_path):
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(120, 3))
+    names = np.array(["ham", "spam"])[(inputs.sum(1) + rng.normal(size=120) > 0).astype(int)]
+    data = Data((inputs, names), test=0.25)
+    study = Study(
+        LogisticRegression(), {"C": loguniform(1e-3, 10)}, "max roc_auc", Random(), data=data, storage=tmp_path
+    )
+
+    results = study.run(trials=4, progress=False)
+    both = study.retrain(results, top=2, progress=False)
+
+    dealt = study.deal()
+    members = [
+        LogisticRegression(C=C).fit(dealt.given.rows.inputs, dealt.given.rows.targets) for C in both.frame()["params.C"]
+    ]
+    mean = np.mean([member.predict_proba(inputs) for member in members], axis=0)
+    assert study.predict(both, inputs).tolist() == np.array(["ham", "spam"])[mean.argmax(1)].tolist()
+    assert set(both.tested) == {"test_roc_auc"}
+
+
+def test_a_network_is_retrained_for_as_long_as_it_took_to_be_best(tmp_path):
+    data = Data("wine", test=0.2)
+    study = Study(Blobs, {"lr": fixed(0.1)}, "max accuracy", Random() + FullLength(4), data=data, storage=tmp_path)
+    results = study.run(trials=1, progress=False)
+
+    again = study.retrain(results, progress=False)
+    longer = study.retrain(results, epochs=6, progress=False)
+
+    assert again.frame().epoch.tolist() == [results.best.epoch]
+    assert longer.frame().epoch.tolist() == [6]
+    assert again.best.checkpoint.name == f"e{results.best.epoch:05d}"
+    assert set(study.predict(again, study.deal().test.inputs)) <= {0, 1, 2}
+
+
+def test_from_the_shell_a_winner_is_retrained_by_one_word(searched, monkeypatch):
+    _, results = searched
+    monkeypatch.chdir(results.folder.parent)
+
+    done = CliRunner().invoke(main, ["retrain", str(results.folder), "--trial", "t00001"])
+    wrong = CliRunner().invoke(main, ["retrain", str(results.folder), "--trial", "t99999"])
+
+    assert done.exit_code == 0, done.output
+    assert "retrains" in done.output
+    assert wrong.exit_code == 2
+    assert "has no trial 't99999'. See them: a440 table" in wrong.output
+
+
+def test_all_trials_read_the_same_rows_where_they_lie(tmp_path):
+    """Every process finds them read-only in shared memory, which private memory is not."""
+    rows = np.random.default_rng(0).normal(size=(50_000, 20)).astype(np.float32)
+    data = (rows, np.arange(50_000))
+    study = Study(reads_rows, SPACE, "min loss", Random(), data=data, storage=tmp_path)
+
+    frame = study.run(trials=4, progress=False).frame()
+
+    assert set(frame.status) == {"ended"}
+    assert frame.writeable.tolist() == [0.0] * 4
+    assert frame.shared.tolist() == [1.0] * 4
+
+
+def test_a_study_whose_data_have_changed_is_not_resumed(tmp_path):
+    table = pd.DataFrame({"x": np.arange(40.0), "y": np.arange(40) % 2})
+    table.to_parquet(tmp_path / "rows.parquet")
+    data = Data(tmp_path / "rows.parquet", target="y")
+    study = Study(
+        LogisticRegression(), {"C": loguniform(0.1, 1)}, "max accuracy", Random(), data=data, storage=tmp_path
+    )
+    results = study.run(trials=2, progress=False)
+
+    more = study.resume(results.folder, trials="+1", progress=False)
+    table.assign(x=table.x + 1).to_parquet(tmp_path / "rows.parquet")
+
+    assert len(more.frame()) == 3
+    with pytest.raises(ValueError, match=r"the data have changed since the study began.*Put the old ones back"):
+        study.resume(results.folder, trials="+1", progress=False)
+
+
+def test_goals_that_look_the_wrong_way_are_refused():
+    with pytest.raises(ValueError, match=r"the goal is 'min accuracy', and more accuracy is better\. Write 'max acc"):
+        Study(SVC(), SPACE, "min accuracy", Random(), data="digits")
+    with pytest.warns(UserWarning, match=r"the goal is 'max loss', and less loss is better"):
+        Study(lambda params: params["C"], SPACE, "max loss", Random())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Study(SVC(), SPACE, "max accuracy", Random()), r"SVC has nothing to learn from\. Give the study data"),
+        (
+            lambda: Study(lambda params: 1, SPACE, "min loss", Random(), data="digits"),
+            r"takes no data.*def .*params, data",
+        ),
+        (lambda: Study(reads_rows, SPACE, "min loss", Random()), r"reads_rows takes data, and the study gives none"),
+        (lambda: Study(Blobs, SPACE, "max accuracy", Random() + FullLength(2)), r"Blobs has no data\. Write def data"),
+        (lambda: parse_text(SHEET.replace("'digits'", "'digit'")), r"data: no data are called 'digit'\. Did you mean"),
+    ],
+)
+def test_data_that_nobody_takes_or_gives_are_told_at_once(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_network_validates_by_folds_where_it_says_so(tmp_path):
+    from orchestrator import Folds
+
+    folded = type("Folded", (Blobs,), {"folds": Folds(3), "fold_epochs": 2})
+    study = Study(
+        folded, {"lr": fixed(0.1)}, "max accuracy", Random() + ASHA(max_epochs=3), data="wine", storage=tmp_path
+    )
+
+    results = study.run(trials=2, progress=False)
+    again = study.retrain(results, progress=False)
+
+    assert issubclass(folded, TorchTrainable)
+    assert results.best.epoch == 3
+    assert "accuracy_spread" in results.frame()
+    assert again.frame().epoch.tolist() == [2]
