@@ -21,6 +21,7 @@ No Ray here.
 import time
 import traceback
 from collections.abc import Callable, Container, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -239,23 +240,33 @@ class Session:
         """Builds the training, from the newest checkpoint that can be trusted."""
         leg = self._leg
         assert leg is not None
-        self._training = self._start(leg["params"], leg["seed"])
+        with ThreadPoolExecutor(1) as beside:  # checksums take as long as reading does
+            found = beside.submit(self._newest)
+            self._training = self._start(leg["params"], leg["seed"])
+            epoch, folder, passed = found.result()
         if not self._training.saves:
             return
         root = self._trial_folder / "checkpoints"
         checkpoint.tidy(root, leg["upto"])
-        epoch, folder, passed = checkpoint.newest(root, leg["upto"], leg["after"])
-        if folder is None and leg["source"] is not None:
-            folder, more = self._source()
-            passed += more
-        elif folder is None and leg["upto"] > 0:
-            passed = passed or ["no checkpoint is left"]
         if folder is not None:
             self._training.load(folder)
         start = str(folder.relative_to(self._folder)) if folder else "its beginning"
         self._notes += [f"{leg['trial']} goes on from {start}: {wrong}" for wrong in passed]
         self._epoch = epoch
         self._saver = Saver(root, epoch, leg["upto"], self._musts, self._last_epoch)
+
+    def _newest(self) -> tuple[int, Path | None, list[str]]:
+        """The checkpoint to begin from: its epoch, its folder, and what is to be told of others."""
+        leg = self._leg
+        assert leg is not None
+        root = self._trial_folder / "checkpoints"
+        epoch, folder, passed = checkpoint.newest(root, leg["upto"], leg["after"])
+        if folder is None and leg["source"] is not None:
+            folder, more = self._source()
+            passed += more
+        elif folder is None and leg["upto"] > 0:
+            passed = passed or ["no checkpoint is left"]
+        return epoch, folder, passed
 
     def _source(self) -> tuple[Path | None, list[str]]:
         """The other trial's checkpoint whose weights this one takes over, and what is to be told of it.
