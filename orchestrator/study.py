@@ -117,9 +117,7 @@ class Study:
         }
         for key, value in settled.items():
             object.__setattr__(self, key, value)
-        check_data(train, data is not None)
-        self._check_goal()
-        self._check_strategy()
+        self._check()
 
     @property
     def by_last(self) -> bool:
@@ -277,6 +275,12 @@ class Study:
         if self.strategy.scheduler.mutates and self.budget.trials == 1:
             raise ValueError("a population of 1 has nobody to copy. Set trials=4 or more.")
 
+    def _check(self) -> None:
+        """Raises ValueError where parts that are right by themselves do not fit together."""
+        check_data(self.train, self.data is not None)
+        self._check_goal()
+        self._check_strategy()
+
     def _check_goal(self) -> None:
         """Refuses less of what more is better of; where the name may be the user's own, only says so."""
         check_metrics(self.train, self.goal.metrics)
@@ -288,7 +292,7 @@ class Study:
             seen = f"the goal is '{objective}', and {better} {objective.metric} is better."
             if family_of(self.train).computes:
                 raise ValueError(f"{seen} Write '{mode} {objective.metric}'.")
-            warnings.warn(f"{seen} If it is what others mean by it, write '{mode} {objective.metric}'.", stacklevel=4)
+            warnings.warn(f"{seen} If it is what others mean by it, write '{mode} {objective.metric}'.", stacklevel=5)
 
     def _check_strategy(self) -> None:
         scheduler = self.strategy.scheduler
