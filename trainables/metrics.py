@@ -193,14 +193,21 @@ def evaluate(metrics: Mapping[str, str | Own], targets: Any, predictions: Predic
 
 
 def _computed(metric: Metric, targets: Any, predictions: Predictions) -> float:
+    """The metric; NaN of a model that diverged, whose trial is then invalid and not failed."""
     match metric.of:
         case "texts":
             return _of_texts(metric.name, targets, predictions.labels)
         case "scores":
-            return _of_scores(metric.name, targets, predictions)
+            return _of_scores(metric.name, targets, predictions) if _is_finite(predictions.scores) else math.nan
         case "labels":
             return _of_labels(metric.name, targets, predictions.labels)
-    return _of_numbers(metric.name, targets, predictions.numbers)
+    return _of_numbers(metric.name, targets, predictions.numbers) if _is_finite(predictions.numbers) else math.nan
+
+
+def _is_finite(values: Any) -> bool:
+    import numpy as np
+
+    return bool(np.isfinite(np.asarray(values, float)).all())
 
 
 def _of_labels(name: str, targets: Any, labels: Any) -> float:

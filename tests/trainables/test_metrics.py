@@ -129,3 +129,12 @@ def test_scores_that_are_no_probabilities_give_no_log_loss():
 
     with pytest.raises(ValueError, match=r"log_loss wants probabilities.*max roc_auc"):
         scored("log_loss", np.array([0, 1]), None, margins.tolist())
+
+
+def test_a_model_that_diverged_gives_nan_and_no_error():
+    broken = np.array([[math.nan, math.nan], [0.5, 0.5]])
+
+    scores = evaluate(settled(["roc_auc", "log_loss"]), np.array([0, 1]), Predictions(lambda: None, lambda: broken))
+    numbers = evaluate(settled(["rmse"]), np.array([0.5, 1.5]), Predictions(lambda: np.array([math.inf, 1.0])))
+
+    assert all(math.isnan(value) for value in (*scores.values(), *numbers.values()))
