@@ -40,7 +40,14 @@ class _Commands(click.Group):
 @click.version_option(package_name="a440", prog_name="a440")
 def main() -> None:
     """Describe a study once; run it anywhere; get a DataFrame."""
-    warnings.showwarning = lambda message, *_: click.echo(f"note: {message}", err=True)
+    told: set[str] = set()
+
+    def show(message: Warning | str, *_: Any) -> None:
+        if str(message) not in told:
+            click.echo(f"note: {message}", err=True)
+        told.add(str(message))
+
+    warnings.showwarning = show  # type: ignore[assignment]
 
 
 @main.command()
@@ -112,6 +119,7 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
         found = load(study, settings).with_budget(trials, hours)
         found.check_budget()
         _, earlier = lessons_of(found.learn_from, found.space, found.goal)
+        dealt = found.deal()
         size = len(pack(found.train, NestedParams(found.space)))
         outlook = found.plan(address=address)
         click.echo(f"study    {found.name}: {found.goal}")
@@ -121,6 +129,8 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
                 click.echo(f"{name:<8} {'  '.join(map(str, held))}")
         for note in earlier:
             click.echo(f"earlier  {note}")
+        if dealt is not None:
+            click.echo(f"data     {found.data}: {dealt}")
         click.echo(f"strategy {found.strategy}")
         click.echo(f"budget   {found.budget}")
         click.echo(f"bundle   {found.bundle}")
@@ -136,7 +146,8 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
 def best(folder: str, as_json: bool) -> None:
     """Show the best trial of a study."""
     with _Mends():
-        found = _results(folder).best
+        results = _results(folder)
+        found = results.best
         if as_json:
             click.echo(found.as_json())
             return
@@ -145,6 +156,8 @@ def best(folder: str, as_json: bool) -> None:
             click.echo(f"  {name} = {value!r}")
         if found.checkpoint is not None:
             click.echo(f"  checkpoint {found.checkpoint}")
+        for name, value in (results.tested or {}).items():
+            click.echo(f"  {name} {value:g} on rows that no trial saw")
 
 
 @main.command()

@@ -5,7 +5,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from search import ASHA, BOHB, Hyperband, Strategy
+from search import ASHA, BOHB, FullLength, Hyperband, Strategy
 from search.auto import settle
 from search.schedulers import brackets, last_epoch, rungs
 
@@ -28,6 +28,7 @@ class Plan:
         picked: the sampler that `Auto` stands for, and why; empty where nothing was left open.
         strategy: with a sampler that is settled.
         informed: whether there are earlier studies to learn from.
+        folds: of a trial; None where it does not validate by folds.
     """
 
     trials: int | None
@@ -39,10 +40,24 @@ class Plan:
     picked: str
     strategy: Strategy
     informed: bool = False
+    folds: int | None = None
 
     @property
     def note(self) -> str:
         """What a user would rather know before the study; empty where there is nothing."""
+        return "; ".join(filter(None, [self._startup_note(), self._folds_note()]))
+
+    def _folds_note(self) -> str:
+        if self.folds is None or self.epochs is None or self.epochs <= self.folds:
+            return ""
+        scheduler = self.strategy.scheduler
+        if hasattr(scheduler, "max_epochs"):
+            scheduler = dataclasses.replace(scheduler, max_epochs=self.folds)
+        else:
+            scheduler = FullLength(self.folds)
+        return f"a trial has {self.folds} epochs, a fold each; {scheduler} has its rungs there"
+
+    def _startup_note(self) -> str:
         sampler = self.strategy.sampler
         startup = getattr(sampler, "startup", 0)
         if self.informed or self.trials is None or startup < self.trials:
@@ -93,6 +108,7 @@ def plan(study: "Study", machines: "tuple[Machine, ...]") -> Plan:
         str(pick),
         strategy,
         bool(study.learn_from),
+        study.folds,
     )
 
 

@@ -1,6 +1,7 @@
 """A study: all that decides a result, as one value, and the verbs that act on it."""
 
 import dataclasses
+import random
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from search.schedulers import last_epoch, needs_checkpoints
 from trainables.data import Data, Dealt, deal
 from trainables.families import by_folds, looks_like_an_estimator
 from trainables.metrics import mode_of
-from trainables.start import can_save, check_data, check_metrics, ends_by_itself, family_of
+from trainables.start import can_save, check_data, check_metrics, check_params, ends_by_itself, family_of
 
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
@@ -123,6 +124,12 @@ class Study:
     def by_last(self) -> bool:
         """Whether a trial is worth its last report and not its best one: a mean over folds, a model to be kept."""
         return self.whole or by_folds(self.train)
+
+    @property
+    def folds(self) -> int | None:
+        """How many epochs a trial has at most, a fold each; None where it does not validate by folds."""
+        by_some = by_folds(self.train) and not self.whole
+        return int(getattr(getattr(self.train, "folds", None), "n", 5)) if by_some else None
 
     def deal(self) -> Dealt | None:
         """Reads the data and deals them as the trainable wants them; None where it brings its own."""
@@ -278,6 +285,8 @@ class Study:
     def _check(self) -> None:
         """Raises ValueError where parts that are right by themselves do not fit together."""
         check_data(self.train, self.data is not None)
+        points = [self.space.nest(self.space.sample(random.Random(seed))) for seed in range(8)]
+        check_params(self.train, points)
         self._check_goal()
         self._check_strategy()
 
@@ -300,6 +309,11 @@ class Study:
             raise ValueError(
                 f"{scheduler} takes trials up again from checkpoints; {called(self.train)}() has none. "
                 f"Derive a class from Trainable, or use {self.strategy.sampler} + ASHA(max_epochs=27)."
+            )
+        if scheduler.mutates and self.by_last:
+            raise ValueError(
+                f"{scheduler} changes params in mid-trial, and a mean over folds of several points is of none of them. "
+                f"Use {self.strategy.sampler} + ASHA(max_epochs=5), or leave the folds out."
             )
         if last_epoch(scheduler) is None and not ends_by_itself(self.train):
             raise ValueError(

@@ -107,6 +107,13 @@ class Dealt:
     test: Rows | None
     digest: str
 
+    def __str__(self) -> str:
+        train, held, test = self.given.cut, len(self.given.rows) - self.given.cut, len(self.test or ())
+        parts = [f"{train} rows to train on"]
+        parts += [f"{held} to validate with"] if held else []
+        parts += [f"{test} that no trial sees"] if test else []
+        return ", ".join(parts)
+
 
 def deal(data: Data, *, folds: bool = False, tensors: bool = False) -> Dealt:
     """Reads the data and deals them into parts.

@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainables import function
@@ -111,6 +111,21 @@ def check_data(source: Any, given: bool) -> None:
     wants_own = family.kind in ("torch", "keras", "lightning")
     if wants_own and not given and getattr(source, "data", None) is None:
         raise ValueError(f"{name} has no data. Write {_OWN_DATA} in it, or give the study some: Study(..., data=...)")
+
+
+def check_params(source: Any, points: Sequence[Params]) -> None:
+    """Raises ValueError where a space names what a bare estimator does not have."""
+    if family_of(source) is not ESTIMATOR:
+        return
+    from trainables.sklearn_model import flattened
+
+    estimator: Any = source() if inspect.isclass(source) else source
+    known = estimator.get_params(deep=True)
+    for name in dict.fromkeys(name for point in points for name, _ in flattened(point)):
+        if name not in known:
+            raise ValueError(
+                f"the space has {name!r}, and {type(estimator).__name__} has no such parameter. {nearest(name, known)}"
+            )
 
 
 def check_metrics(source: Any, wanted: tuple[str, ...]) -> None:

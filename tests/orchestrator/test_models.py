@@ -204,3 +204,32 @@ def test_a_network_validates_by_folds_where_it_says_so(tmp_path):
     assert results.best.epoch == 3
     assert "accuracy_spread" in results.frame()
     assert again.frame().epoch.tolist() == [2]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("shuffle", "known"), [(True, 0.989), (False, 0.973)])
+def test_a_hundred_draws_have_the_best_score_of_randomized_search_cv(shuffle, known, tmp_path):
+    from scipy import stats
+    from sklearn.model_selection import ParameterSampler
+
+    from orchestrator import Folds, SklearnTrainable, routed
+
+    inputs, targets = load_digits(return_X_y=True)
+    drawn = {"C": stats.loguniform(0.1, 1000), "gamma": stats.loguniform(1e-5, 0.1)}
+    folds = StratifiedKFold(5, shuffle=shuffle, random_state=0 if shuffle else None)
+    theirs = RandomizedSearchCV(SVC(), drawn, n_iter=100, random_state=0, cv=folds).fit(inputs, targets)
+
+    class Machine(SklearnTrainable):
+        folds = Folds(5, shuffle=shuffle)
+
+        def estimator(self, params):
+            return routed(SVC(), params)
+
+    points = list(ParameterSampler(drawn, 100, random_state=0))
+    space = {"C": loguniform(0.1, 1000), "gamma": loguniform(1e-5, 0.1)}
+    study = Study(Machine, space, "max accuracy", Random(), data="digits", start=points, storage=tmp_path)
+    best = study.run(trials=100, progress=False).best
+
+    assert best.value == pytest.approx(theirs.best_score_, abs=1e-12)
+    assert {name: best.params[name] for name in space} == theirs.best_params_
+    assert best.value == pytest.approx(known, abs=0.002)
