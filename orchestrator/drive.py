@@ -53,6 +53,7 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
         if folder is not None:  # a held lease refuses us before Ray is started
             lease = stack.enter_context(_lease(folder))
             if _nothing_left(study, folder):
+                score_test(study, Results(folder, study.space), study.deal() if study.whole else None)
                 return _shown(Results(folder, study.space), progress)
         before = _Before.of(study, folder)
         dealt = study.deal()

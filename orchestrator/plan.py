@@ -52,7 +52,7 @@ class Plan:
             return ""
         scheduler = self.strategy.scheduler
         if hasattr(scheduler, "max_epochs"):
-            scheduler = dataclasses.replace(scheduler, max_epochs=self.folds)
+            scheduler = dataclasses.replace(scheduler, max_epochs=self.folds)  # type: ignore[type-var]
         else:
             scheduler = FullLength(self.folds)
         return f"a trial has {self.folds} epochs, a fold each; {scheduler} has its rungs there"

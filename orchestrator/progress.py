@@ -137,9 +137,8 @@ def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
 
 def _retrained(study: Study) -> str:
     lineage = study.lineage or {}
-    return (
-        f"{', '.join(lineage['trials'])} of {Path(lineage['study']).name}; its metrics are on the rows it is trained on"
-    )
+    rows = "its metrics are on the rows it is trained on" if study.data is not None else "its data are its own"
+    return f"{', '.join(lineage['trials'])} of {Path(lineage['study']).name}; {rows}"
 
 
 def table(record: Record, width: int, rows: int = ROWS) -> Table:

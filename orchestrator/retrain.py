@@ -115,15 +115,25 @@ def score_test(study: "Study", results: Results, dealt: "Dealt | None") -> dict[
     if earlier:
         _append(results.folder, "note", text=f"the test rows were not scored again: {earlier}")
         return None
-    classes = dealt.given.classes
-    coded = range(len(classes)) if classes is not None and family_of(study.train).tensors else classes
-    named = settled(computable(study.goal.metrics)) or settled(["accuracy"] if classes is not None else ["r2", "rmse"])
-    said = predictions(study, results, dealt.test.inputs, coded)
-    found = {f"test_{name}": value for name, value in evaluate(named, dealt.test.targets, said).items()}
+    try:
+        found = _scores(study, results, dealt)
+    except Exception as error:  # noqa: BLE001 - the models are there, and whoever made them can score them
+        _append(results.folder, "note", text=f"the test rows were not scored: {error}")
+        return None
     trials = [trial.id for trial in record.trials.values() if trial.status == "ended"]
     _append(results.folder, "tested", trials=trials, rows=len(dealt.test), metrics=found)
     _tell_source(study, results.folder, found)
     return found
+
+
+def _scores(study: "Study", results: Results, dealt: "Dealt") -> dict[str, float]:
+    """`test_` and the names of the goal's metrics that are known, or of those that are usual."""
+    assert dealt.test is not None
+    classes = dealt.given.classes
+    coded = range(len(classes)) if classes is not None and family_of(study.train).tensors else classes
+    named = settled(computable(study.goal.metrics)) or settled(["accuracy"] if classes is not None else ["r2", "rmse"])
+    said = predictions(study, results, dealt.test.inputs, coded)
+    return {f"test_{name}": value for name, value in evaluate(named, dealt.test.targets, said).items()}
 
 
 def _winners(source: Results, top: int, trial: str | None) -> "list[TrialRecord]":

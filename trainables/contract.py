@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from trainables.metrics import Predictions
 from trainables.rows import Given
 
 Params = dict[str, Any]
@@ -118,6 +119,17 @@ class ClassTraining:
 
     def load(self, folder: Path) -> None:
         self._trainable.load(folder)
+
+    def predictions(self, inputs: Any) -> Predictions:
+        """What the user's `predict(inputs)` says, `[N]` classes or numbers.
+
+        Raises:
+            ValueError: there is no such method.
+        """
+        if not callable(getattr(self._trainable, "predict", None)):
+            name = type(self._trainable).__name__
+            raise ValueError(f"{name} says nothing of new rows. Write def predict(self, inputs): ... in it.")
+        return Predictions(lambda: self._trainable.predict(inputs))
 
     def close(self) -> None:
         """Nothing runs between two steps."""

@@ -11,10 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 
-from orchestrator import ASHA, Data, FullLength, Random, Results, Study, TorchTrainable, fixed, loguniform
+from orchestrator import ASHA, PBT, Data, FullLength, Random, Results, Study, TorchTrainable, fixed, loguniform
 from orchestrator.cli import main
 from orchestrator.spec import parse_text
-from tests.kit.trainables import Blobs, reads_rows
+from tests.kit.trainables import Blobs, Mean, reads_rows
 
 SPACE = {"C": loguniform(0.1, 100), "gamma": loguniform(1e-4, 1e-2)}
 SHEET = """
@@ -182,11 +182,51 @@ def test_goals_that_look_the_wrong_way_are_refused():
         (lambda: Study(reads_rows, SPACE, "min loss", Random()), r"reads_rows takes data, and the study gives none"),
         (lambda: Study(Blobs, SPACE, "max accuracy", Random() + FullLength(2)), r"Blobs has no data\. Write def data"),
         (lambda: parse_text(SHEET.replace("'digits'", "'digit'")), r"data: no data are called 'digit'\. Did you mean"),
+        (
+            lambda: Study(SVC(), {"c": loguniform(0.1, 1)}, "max accuracy", Random(), data="digits"),
+            r"the space has 'c', and SVC has no such parameter\. It has: C,",
+        ),
+        (
+            lambda: Study(SVC(), SPACE, "max accuracy", Random() + PBT(max_epochs=5), data="digits"),
+            r"changes params in mid-trial.*Use Random\(\) \+ ASHA\(max_epochs=5\)",
+        ),
     ],
 )
 def test_data_that_nobody_takes_or_gives_are_told_at_once(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_plan_says_where_a_scheduler_looks_beyond_the_folds():
+    far = Study(SVC(), SPACE, "max accuracy", Random() + ASHA(max_epochs=27), data="digits")
+    right = Study(SVC(), SPACE, "max accuracy", Random() + ASHA(max_epochs=5), data="digits")
+
+    assert far.plan(trials=40).note == "a trial has 5 epochs, a fold each; ASHA(max_epochs=5) has its rungs there"
+    assert right.plan(trials=40).note == ""
+
+
+def test_a_class_of_ones_own_is_scored_by_what_it_predicts(tmp_path):
+    study = Study(Mean, {"shift": fixed(0.5)}, "min rmse", Random(), data=Data("diabetes", test=0.2), storage=tmp_path)
+
+    again = study.retrain(study.run(trials=1, progress=False), progress=False)
+
+    dealt = study.deal()
+    error = dealt.test.targets - dealt.given.rows.targets.mean() - 0.5
+    assert again.tested == {"test_rmse": pytest.approx((error**2).mean() ** 0.5)}
+    best = CliRunner().invoke(main, ["best", str(again.folder)])
+    assert "on rows that no trial saw" in best.output
+
+
+def test_models_that_cannot_be_asked_are_kept_and_it_is_said(tmp_path):
+    silent = type("Silent", (Mean,), {"predict": None})
+    study = Study(
+        silent, {"shift": fixed(0.5)}, "min rmse", Random(), data=Data("diabetes", test=0.2), storage=tmp_path
+    )
+
+    again = study.retrain(study.run(trials=1, progress=False), progress=False)
+
+    assert again.tested is None
+    assert again.record.notes[-1].startswith("the test rows were not scored: Silent says nothing of new rows")
 
 
 def test_a_network_validates_by_folds_where_it_says_so(tmp_path):
