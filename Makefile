@@ -31,6 +31,7 @@ format: setup
 bench: setup
 	$(PY) benchmarks/overhead.py
 	$(PY) benchmarks/samplers.py
+	$(PY) benchmarks/models.py
 
 soak: setup
 	$(PY) -m pytest -m soak

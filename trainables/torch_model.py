@@ -305,6 +305,8 @@ def _predictions(output: Tensor) -> Predictions:
 
 
 def _scalar(name: str, score: Any) -> Tensor:
+    if isinstance(score, Tensor) and score.ndim == 0:  # nearly always, and in every batch
+        return score.detach()
     score = torch.as_tensor(score).detach()
     if score.numel() != 1:
         raise ValueError(
