@@ -171,6 +171,7 @@ _LAZY = {
     "KerasTrainable": "trainables",
     "LightningTrainable": "trainables",
     "Loop": "trainables",
+    "ReportCallback": "trainables",
     "Rows": "trainables",
     "SklearnTrainable": "trainables",
     "routed": "trainables",

@@ -53,7 +53,10 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
         if folder is not None:  # a held lease refuses us before Ray is started
             lease = stack.enter_context(_lease(folder))
             if _nothing_left(study, folder):
-                score_test(study, Results(folder, study.space), study.deal() if study.whole else None)
+                if study.whole:  # its driver may have been killed between its end and its test
+                    dealt = study.deal()
+                    _Before.of(study, folder).check_data(dealt)
+                    score_test(study, Results(folder, study.space), dealt)
                 return _shown(Results(folder, study.space), progress)
         before = _Before.of(study, folder)
         dealt = study.deal()
@@ -250,7 +253,13 @@ class _Driver:
             "last_epoch": terms.last_epoch,
             "by_last": study.by_last,
         }
-        brief = Brief(terms.goal.metric, terms.goal.metrics, self._dealt.given if self._dealt else None, study.whole)
+        brief = Brief(
+            terms.goal.metric,
+            terms.goal.metrics,
+            self._dealt.given if self._dealt else None,
+            study.whole,
+            terms.goal.mode,
+        )
         hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
         at_once = self._outlook.at_once
         lanes = Lanes(

@@ -30,6 +30,7 @@ class TrialRecord:
         epoch: the last reported one.
         seconds: of training.
         best: the first objective's value at the trial's best report, and `best_epoch` its epoch.
+        best_params: those it had then.
         rank: what that report is compared by, less being better: broken limits, then losses.
         metrics: all metrics of the best epoch (of the last one while there is no best).
         last: all metrics of the last epoch.
@@ -49,6 +50,7 @@ class TrialRecord:
     seconds: float = 0.0
     best: float | None = None
     best_epoch: int = 0
+    best_params: dict[str, Any] = field(default_factory=dict)
     rank: Rank | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
@@ -201,6 +203,7 @@ class Record:
         rank = self.goal.rank(metrics)
         if rank is not None and (self.by_last or trial.rank is None or rank < trial.rank):
             trial.rank, trial.best, trial.best_epoch = rank, metrics[self.goal.metric], trial.epoch
+            trial.best_params = trial.params
             trial.metrics = metrics
             if self.bar is None or rank < self.bar:
                 self.bar = rank

@@ -17,7 +17,7 @@ from orchestrator.results import Results
 from search import FullLength, Random, Strategy
 from trainables.contract import Brief
 from trainables.data import single
-from trainables.families import by_folds
+from trainables.families import FUNCTION, by_folds
 from trainables.metrics import computable, evaluate, settled
 from trainables.mixture import mixed
 from trainables.start import family_of, starter
@@ -42,8 +42,15 @@ def retraining(study: "Study", source: Results, *, epochs: int | None, top: int,
     Raises:
         ValueError, LookupError: there is no such trial, or none has reported a usable value.
     """
+    if family_of(study.train) is FUNCTION:
+        from orchestrator.study import called
+
+        raise ValueError(
+            f"{called(study.train)} is a function, and keeps no model that could be shipped. "
+            f"Derive a class from Trainable, with save(self, folder), and retrain a study of that."
+        )
     winners = _winners(source, top, trial)
-    points = [study.space.decode(winner.params) for winner in winners]
+    points = [study.space.decode(winner.best_params) for winner in winners]
     lineage = {"study": str(source.folder.resolve()), "trials": [winner.id for winner in winners]}
     return dataclasses.replace(
         study,
@@ -85,7 +92,9 @@ def predictions(study: "Study", results: Results, inputs: Any, classes: Sequence
             )
         found.append(training.predictions(inputs))
     if not found:
-        raise LookupError(f"{results.folder.name} has no model that is trained to its end. Go on: a440 resume FOLDER")
+        raise LookupError(
+            f"{results.folder.name} has no model that is trained to its end. Go on: a440 resume {results.folder}"
+        )
     return mixed(found, classes)
 
 
@@ -133,7 +142,7 @@ def _scores(study: "Study", results: Results, dealt: "Dealt") -> dict[str, float
     coded = range(len(classes)) if classes is not None and family_of(study.train).tensors else classes
     named = settled(computable(study.goal.metrics)) or settled(["accuracy"] if classes is not None else ["r2", "rmse"])
     said = predictions(study, results, dealt.test.inputs, coded)
-    return {f"test_{name}": value for name, value in evaluate(named, dealt.test.targets, said).items()}
+    return {f"test_{name}": value for name, value in evaluate(named, dealt.test.targets, said, coded).items()}
 
 
 def _winners(source: Results, top: int, trial: str | None) -> "list[TrialRecord]":

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator import ledger, strict_yaml
 from search import Space
 from search.domains import Choice
+from trainables.families import looks_like_an_estimator
 from trainables.parcel import own_sources
 
 if TYPE_CHECKING:
@@ -141,9 +143,20 @@ def total_trials(folder: Path, trials: int | str | None, default: int | None) ->
 def name_of(train: Any) -> str | None:
     """`module:name` where the trainable can be found again by it, else None."""
     module, name = getattr(train, "__module__", None), getattr(train, "__qualname__", "")
+    if not name:
+        return _name_of_object(train)
     if module in (None, "__main__") or "<" in name or "." in name:
         return None
     return f"{module}:{name}"
+
+
+def _name_of_object(train: Any) -> str | None:
+    """The name of an object, such as a Pipeline, in one of the user's modules."""
+    for module in own_sources():
+        for name, value in vars(sys.modules[module]).items():
+            if value is train:
+                return f"{module}:{name}"
+    return None
 
 
 def digest(train: Any) -> dict[str, str]:
@@ -152,6 +165,8 @@ def digest(train: Any) -> dict[str, str]:
     if not texts or getattr(train, "__module__", None) == "__main__":
         with contextlib.suppress(OSError, TypeError):
             texts[getattr(train, "__qualname__", "train")] = inspect.getsource(train)
+    if looks_like_an_estimator(train) and not inspect.isclass(train):
+        texts[type(train).__name__] = repr(train)
     return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in sorted(texts.items())}
 
 

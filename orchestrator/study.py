@@ -19,7 +19,16 @@ from search.schedulers import last_epoch, needs_checkpoints
 from trainables.data import Data, Dealt, deal
 from trainables.families import by_folds, looks_like_an_estimator
 from trainables.metrics import mode_of
-from trainables.start import can_save, check_data, check_metrics, check_params, ends_by_itself, family_of
+from trainables.start import (
+    can_save,
+    check_data,
+    check_metrics,
+    check_params,
+    ends_by_itself,
+    family_of,
+    kind_of_estimator,
+)
+from trainables.targets import wanted_kind
 
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
@@ -135,7 +144,9 @@ class Study:
         """Reads the data and deals them as the trainable wants them; None where it brings its own."""
         if self.data is None:
             return None
-        return deal(self.data, folds=self.by_last, tensors=family_of(self.train).tensors)
+        family, metrics = family_of(self.train), self.goal.metrics
+        kind = wanted_kind(metrics) or kind_of_estimator(self.train)
+        return deal(self.data, folds=self.by_last, tensors=family.tensors, kind=kind, metrics=metrics)
 
     def plan(self, trials: int | None = None, hours: float | str | None = None, address: str | None = None) -> "Plan":
         """What this study would do, and whether it ever could; starts nothing on this machine."""

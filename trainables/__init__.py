@@ -44,6 +44,7 @@ _LAZY = {  # those of extras are not in `__all__`, for they may not be installed
     "KerasTrainable": "trainables.keras_model",
     "LightningTrainable": "trainables.lightning_model",
     "Loop": "trainables.loop",
+    "ReportCallback": "trainables.huggingface",
     "Rows": "trainables.rows",
     "SklearnTrainable": "trainables.sklearn_model",
     "TorchTrainable": "trainables.torch_model",

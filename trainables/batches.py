@@ -89,23 +89,14 @@ def batches_of(given: Given, batch_size: int) -> tuple[Batches, Batches]:
 
 
 def tensors_of(rows: Rows) -> tuple[Tensor, Tensor]:
-    """Inputs and targets as tensors, without a copy where the memory allows it.
-
-    Raises:
-        TypeError: a column is no number; the message names it.
-    """
-    return _tensor(rows.inputs, "inputs"), _tensor(rows.targets, "targets")
+    """Inputs and targets as tensors, without a copy where the memory allows it."""
+    return tensor_of(rows.inputs), tensor_of(rows.targets)
 
 
-def _tensor(part: Any, name: str) -> Tensor:
+def tensor_of(part: Any) -> Tensor:
+    """An array, a table of numbers or a sparse matrix as a tensor; without a copy where the memory allows it."""
     if hasattr(part, "iloc"):
-        words = [str(c) for c, kind in part.dtypes.items() if kind.kind not in "biuf"] if part.ndim == 2 else []
-        if words:
-            raise TypeError(
-                f"the column {words[0]!r} holds no numbers, and networks take nothing else. "
-                f"Encode it first: pandas.get_dummies(frame, columns={words!r}, dtype='float32')"
-            )
-        part = part.to_numpy()
+        part = part.to_numpy(dtype="float32")
     elif hasattr(part, "tocsr"):
         part = part.toarray()
     with warnings.catch_warnings():

@@ -5,7 +5,7 @@ draws from a seed of its own: a library that goes on from a model would otherwis
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,11 +49,12 @@ class BoostingTraining:
     def __init__(self, task: BoostingTrainable, params: Params, brief: Brief):
         assert brief.given is not None, "a study of an ensemble is refused without data"
         self._given, self._chunk, self.rows = brief.given, task.rounds, 0
-        self._ensemble = _ensemble(task.estimator(params), brief.given.classes)
+        self._ensemble = _ensemble(task.estimator(params))
         wanted = {**settled(task.metrics), **settled(computable(brief.metrics))}
         self._metrics = wanted or settled(default_metrics(brief.given.classes))
         watched = task.loop.watch if task.loop.watch != "loss" else brief.metric
-        self._patience = Patience(Loop(patience=task.loop.patience, watch=watched, min_delta=task.loop.min_delta))
+        heeded = Loop(patience=task.loop.patience, watch=watched, min_delta=task.loop.min_delta)
+        self._patience = Patience(heeded, brief.mode if watched == brief.metric else None)
         self._grown = 0
 
     def step(self) -> Metrics | None:
@@ -66,7 +67,8 @@ class BoostingTraining:
         self.rows += len(train) * (grown - self._grown)
         self._grown = grown
         held = self._given.validation if self._given.has_validation else train
-        found = evaluate(self._metrics, held.targets, self._ensemble.predictions(held.inputs))
+        said = self._ensemble.predictions(held.inputs)
+        found = evaluate(self._metrics, held.targets, said, self._given.classes)
         self._patience.look(found)
         return {**found, "rounds": grown}
 
@@ -115,12 +117,12 @@ class Ensemble(Protocol):
         """Reads it."""
 
 
-def _ensemble(estimator: Any, classes: tuple[Any, ...] | None) -> Ensemble:
+def _ensemble(estimator: Any) -> Ensemble:
     home, name = type(estimator).__module__.split(".")[0], type(estimator).__name__
     if home == "sklearn" and name.startswith(("HistGradientBoosting", "GradientBoosting")):
         return _Sklearn(estimator)
     if home == "lightgbm" and hasattr(estimator, "get_params"):
-        return _Lightgbm(estimator, classes)
+        return _Lightgbm(estimator)
     if home == "xgboost" and hasattr(estimator, "get_params"):
         return _Xgboost(estimator)
     raise TypeError(
@@ -167,13 +169,13 @@ class _Sklearn:
 class _Lightgbm:
     """LightGBM's, by `init_model`."""
 
-    def __init__(self, estimator: Any, classes: tuple[Any, ...] | None):
+    def __init__(self, estimator: Any):
         import lightgbm
 
-        self._library, self._estimator, self._classes = lightgbm, estimator, classes
+        self._library, self._estimator = lightgbm, estimator
         self.rounds = int(estimator.n_estimators)
         self._booster: Any = None
-        self._is_classifier = isinstance(estimator, lightgbm.LGBMClassifier)
+        self._classes: Any = None  # of the rows it was grown on, which its columns stand for
 
     def grow(self, rounds: int, rows: Rows) -> None:
         more = rounds - (self._booster.current_iteration() if self._booster is not None else 0)
@@ -181,48 +183,80 @@ class _Lightgbm:
         self._estimator.set_params(n_estimators=more, random_state=_drawn(), verbose=verbose)
         self._estimator.fit(rows.inputs, rows.targets, init_model=self._booster)
         self._booster = self._estimator.booster_
+        self._classes = getattr(self._estimator, "classes_", None)
 
     def predictions(self, inputs: Any) -> Predictions:
-        import numpy as np
-
-        if not self._is_classifier:
-            return Predictions(lambda: self._booster.predict(inputs))
-        assert self._classes is not None, "a classifier's targets are classes"
-        classes = np.asarray(self._classes)
-
-        def scores() -> Any:
-            found = np.asarray(self._booster.predict(inputs))
-            return np.stack([1 - found, found], axis=1) if found.ndim == 1 else found
-
-        return Predictions(lambda: classes[scores().argmax(axis=1)], scores, classes)
+        return _predictions(lambda: self._booster.predict(inputs), self._classes)
 
     def save(self, folder: Path) -> None:
         self._booster.save_model(folder / "model.txt")
+        _save_classes(folder, self._classes)
 
     def load(self, folder: Path) -> None:
         self._booster = self._library.Booster(model_file=folder / "model.txt")
+        self._classes = _load_classes(folder)
 
 
 class _Xgboost:
-    """XGBoost's, by `xgb_model`."""
+    """XGBoost's, by `xgb_model`; it takes no classes but 0, 1, 2 ..., so these are counted here."""
 
     def __init__(self, estimator: Any):
+        import xgboost
+
         self._estimator = estimator
         self.rounds = int(estimator.n_estimators or 100)
         self._grown: Any = None
+        self._classifies = isinstance(estimator, xgboost.XGBClassifier)
+        self._classes: Any = None
 
     def grow(self, rounds: int, rows: Rows) -> None:
+        import numpy as np
+
         done = 0 if self._grown is None else self._grown.num_boosted_rounds()
         self._estimator.set_params(n_estimators=rounds - done, random_state=_drawn())
-        self._estimator.fit(rows.inputs, rows.targets, xgb_model=self._grown)
+        targets = rows.targets
+        if self._classifies:
+            self._classes, targets = np.unique(targets, return_inverse=True)
+        self._estimator.fit(rows.inputs, targets, xgb_model=self._grown)
         self._grown = self._estimator.get_booster()
 
     def predictions(self, inputs: Any) -> Predictions:
-        return predictions_of(self._estimator, inputs)
+        ask = self._estimator.predict_proba if self._classifies else self._estimator.predict
+        return _predictions(lambda: ask(inputs), self._classes)
 
     def save(self, folder: Path) -> None:
         self._estimator.save_model(folder / "model.ubj")
+        _save_classes(folder, self._classes)
 
     def load(self, folder: Path) -> None:
         self._estimator.load_model(folder / "model.ubj")
-        self._grown = self._estimator.get_booster()
+        self._grown, self._classes = self._estimator.get_booster(), _load_classes(folder)
+
+
+def _predictions(ask: Callable[[], Any], classes: Any) -> Predictions:
+    """Of numbers, or of probabilities `[N, C]`, or `[N]` of the second of two classes."""
+    import numpy as np
+
+    if classes is None:
+        return Predictions(ask)
+
+    def scores() -> Any:
+        found = np.asarray(ask())
+        return np.stack([1 - found, found], axis=1) if found.ndim == 1 else found
+
+    return Predictions(lambda: np.asarray(classes)[scores().argmax(axis=1)], scores, classes)
+
+
+def _save_classes(folder: Path, classes: Any) -> None:
+    import json
+
+    (folder / "classes.json").write_text(json.dumps(None if classes is None else classes.tolist()))
+
+
+def _load_classes(folder: Path) -> Any:
+    import json
+
+    import numpy as np
+
+    classes = json.loads((folder / "classes.json").read_text())
+    return None if classes is None else np.asarray(classes)

@@ -41,12 +41,14 @@ class Brief:
         metrics: all names that the goal asks for; those that a440 knows are computed without being asked for again.
         given: the study's data; None where it has none.
         whole: whether the model is to be kept: it is trained on all rows, and validated on those same rows.
+        mode: `min` or `max` of the first objective, where it is known.
     """
 
     metric: str = "loss"
     metrics: tuple[str, ...] = ()
     given: Given | None = None
     whole: bool = False
+    mode: str | None = None
 
 
 class Trainable(ABC):

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from trainables.folds import KINDS
-from trainables.rows import Given, Rows, has_classes
+from trainables.rows import Given, Rows
 from trainables.spelling import nearest
+from trainables.targets import settled_targets
 
 BUNDLED = ("iris", "digits", "wine", "breast_cancer", "diabetes")
 _ENDINGS = (".parquet", ".csv")
@@ -115,49 +116,60 @@ class Dealt:
         return ", ".join(parts)
 
 
-def deal(data: Data, *, folds: bool = False, tensors: bool = False) -> Dealt:
+def deal(
+    data: Data, *, folds: bool = False, tensors: bool = False, kind: str | None = None, metrics: tuple[str, ...] = ()
+) -> Dealt:
     """Reads the data and deals them into parts.
 
     Args:
         data: of a study.
         folds: the trainable validates by folds: all rows that are not for the test, in the order of the source.
-        tensors: for networks: quantities of 64 bits become 32, and classes become 0, 1, 2 ... in their sorted order.
+        tensors: for networks: numbers become 32-bit floats, and classes become 0, 1, 2 ... in their sorted order.
+        kind: of the targets, where it is known: `classes`, `numbers` or `texts`.
+        metrics: of the goal, for messages.
+
+    Raises:
+        ValueError: they cannot be dealt so, or are not what the goal asks for.
     """
     import numpy as np
 
     rows = data.read()
     digest = _digest(rows)
-    known_classes, places = np.unique(rows.targets, return_inverse=True) if has_classes(rows.targets) else (None, None)
-    classes = None if known_classes is None else tuple(known_classes.tolist())
+    targets, classes = settled_targets(rows.targets, kind, metrics)
     if tensors:
-        targets = single(rows.targets) if places is None else places.astype("int64")
-        rows = Rows(single(rows.inputs), targets, rows.groups)
-    everything = np.arange(len(rows))
-    known, test = _parted(rows, everything, data, data.test) if data.test else (everything, None)
-    if folds:
-        given = Given(rows if test is None else rows.take(np.sort(known)), len(known), classes)
+        coded = targets if classes is None else np.searchsorted(np.asarray(classes), targets).astype("int64")
+        rows = Rows(single(rows.inputs), _as_float(coded) if classes is None else coded, rows.groups)
     else:
-        train, held = _parted(rows, known, data, data.validation)
-        given = Given(rows.take(np.concatenate([train, held])), len(train), classes)
+        rows = Rows(rows.inputs, targets, rows.groups)
+    if data.by == "grouped" and rows.groups is None:
+        raise ValueError("rows are dealt by group, and have none. Name their column: groups='patient'.")
+    everything, stratified = np.arange(len(rows)), classes is not None
+    known, test = _parted(rows, everything, data, data.test, stratified) if data.test else (everything, None)
+    if folds:
+        given = Given(rows if test is None else rows.take(np.sort(known)), len(known), classes, data.by)
+    else:
+        train, held = _parted(rows, known, data, data.validation, stratified)
+        given = Given(rows.take(np.concatenate([train, held])), len(train), classes, data.by)
     return Dealt(given, None if test is None else rows.take(test), digest)
 
 
-def _parted(rows: Rows, known: Any, data: Data, share: float) -> tuple[Any, Any]:
+def _parted(rows: Rows, known: Any, data: Data, share: float, stratified: bool) -> tuple[Any, Any]:
     """Indices of those that stay and those that are held back."""
     import numpy as np
     from sklearn import model_selection as dealt
 
     by = data.by
     if by == "auto":
-        by = "grouped" if rows.groups is not None else "stratified" if has_classes(rows.targets) else "random"
+        by = "grouped" if rows.groups is not None else "stratified" if stratified else "random"
     count = min(max(1, round(len(known) * share)), len(known) - 1)
     if by == "time":
         return known[:-count], known[-count:]
     if by == "grouped":
-        if rows.groups is None:
-            raise ValueError("rows are dealt by group, and have none. Name their column: groups='patient'.")
+        groups = np.asarray(rows.groups)[known]
+        if len(np.unique(groups)) < 2:
+            raise ValueError(f"all {len(known)} rows are of one group, which is not parted. Deal them by='random'.")
         one = dealt.GroupShuffleSplit(1, test_size=share, random_state=data.seed)
-        (stay, held), *_ = one.split(known, groups=np.asarray(rows.groups)[known])
+        (stay, held), *_ = one.split(known, groups=groups)
         return known[stay], known[held]
     classes = np.asarray(rows.targets)[known] if by == "stratified" else None
     if classes is not None and (np.unique(classes, return_counts=True)[1].min() < 2 or len(set(classes)) > count):
@@ -213,7 +225,7 @@ def _read(source: Any, target: str | None, groups: Any) -> Rows:
     if hasattr(source, "iloc") and hasattr(source, "columns"):
         return _of_frame(source, target, groups)
     if isinstance(source, tuple) and len(source) == 2:
-        return Rows(_array(source[0]), _array(source[1]), None if groups is None else _array(groups))
+        return Rows(_array(source[0]), _flat(_array(source[1])), None if groups is None else _array(groups))
     if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list | dict | str):
         return _of_dataset(source, groups)
     raise TypeError(
@@ -222,16 +234,18 @@ def _read(source: Any, target: str | None, groups: Any) -> Rows:
     )
 
 
-def _of_frame(frame: Any, target: str | None, groups: Any) -> Rows:
+def _of_frame(frame: Any, target: Any, groups: Any) -> Rows:
     if target is None:
         raise ValueError("of a DataFrame it is not said what to predict. Name the column: Data(frame, target='price')")
-    columns = [str(column) for column in frame.columns]
-    for role, name in (("target", target), ("groups", groups if isinstance(groups, str) else None)):
-        if name is not None and name not in columns:
-            raise ValueError(f"{role} {name!r} is no column. {nearest(name, columns)}")
-    taken = [target, groups] if isinstance(groups, str) else [target]
-    beside = frame[groups].to_numpy() if isinstance(groups, str) else groups
-    return Rows(frame.drop(columns=taken), frame[target].to_numpy(), beside)
+    columns = {str(column): column for column in frame.columns}
+    beside = groups if isinstance(groups, str | int) else None
+    for role, name in (("target", target), ("groups", beside)):
+        if name is not None and str(name) not in columns:
+            raise ValueError(f"{role} {name!r} is no column. {nearest(str(name), columns)}")
+    taken = [columns[str(name)] for name in (target, beside) if name is not None]
+    if beside is not None:
+        groups = frame[taken[1]].to_numpy()
+    return Rows(frame.drop(columns=taken), frame[taken[0]].to_numpy(), groups)
 
 
 def _of_dataset(dataset: Any, groups: Any) -> Rows:
@@ -239,33 +253,53 @@ def _of_dataset(dataset: Any, groups: Any) -> Rows:
     import numpy as np
 
     if len(getattr(dataset, "tensors", ())) == 2:  # a TensorDataset: nothing to stack
-        return Rows(_array(dataset.tensors[0]), _array(dataset.tensors[1]), groups)
+        return Rows(_array(dataset.tensors[0]), _flat(_array(dataset.tensors[1])), groups)
     pairs = [dataset[k] for k in range(len(dataset))]
     if not pairs or not isinstance(pairs[0], tuple | list) or len(pairs[0]) != 2:
         raise ValueError("the Dataset does not give pairs. Let its __getitem__ return (input, target).")
     inputs, targets = zip(*pairs, strict=True)
-    return Rows(np.stack([_array(one) for one in inputs]), np.stack([_array(one) for one in targets]), groups)
+    return Rows(np.stack([_array(one) for one in inputs]), _flat(np.stack([_array(one) for one in targets])), groups)
 
 
 def _array(value: Any) -> Any:
-    """numpy from arrays, tensors and lists; tables and sparse matrices as they are."""
+    """numpy from arrays, tensors and lists; tables as they are, sparse matrices by rows."""
     import numpy as np
 
-    if hasattr(value, "iloc") or (hasattr(value, "tocsr") and hasattr(value, "shape")):
+    if hasattr(value, "tocsr") and hasattr(value, "shape"):
+        return value.tocsr()
+    if hasattr(value, "iloc"):
         return value.to_numpy() if getattr(value, "ndim", 2) == 1 else value
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     return np.asarray(value)
 
 
+def _flat(targets: Any) -> Any:
+    """One column of targets as `[N]`."""
+    if getattr(targets, "ndim", 1) == 2 and targets.shape[1] == 1:
+        return (targets.to_numpy() if hasattr(targets, "iloc") else targets).reshape(-1)
+    return targets
+
+
 def single(part: Any) -> Any:
-    """64-bit floats as 32-bit ones; whatever else it is stays."""
-    if part is None:
-        return None
+    """Inputs as networks take them: a table as one array of 32-bit floats, doubles as these; whole numbers stay.
+
+    Raises:
+        ValueError: a column is no number; the message has how to encode it.
+    """
     if hasattr(part, "iloc"):
-        doubles = [c for c, kind in part.dtypes.items() if str(kind) == "float64"] if part.ndim == 2 else []
-        return part.astype(dict.fromkeys(doubles, "float32"))
-    return part.astype("float32") if str(getattr(part, "dtype", "")) == "float64" else part
+        words = [str(c) for c, kind in part.dtypes.items() if getattr(kind, "kind", "O") not in "biuf"]
+        if words:
+            raise ValueError(
+                f"the column {words[0]!r} holds no numbers, and networks take nothing else. "
+                f"Encode it first: pandas.get_dummies(frame, columns={words!r})"
+            )
+        return part.to_numpy(dtype="float32")
+    return _as_float(part) if str(getattr(part, "dtype", "")) == "float64" else part
+
+
+def _as_float(targets: Any) -> Any:
+    return targets.astype("float32") if getattr(getattr(targets, "dtype", None), "kind", "O") in "biuf" else targets
 
 
 def _digest(rows: Rows) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.contract import Brief, Metrics, Params, Training
-from trainables.rows import Given, Rows, has_classes, joined
+from trainables.rows import Given, Rows, joined
 
 KINDS = ("auto", "stratified", "grouped", "random", "time")
 
@@ -18,8 +18,9 @@ class Folds:
     Attributes:
         n: how many, 2 or more.
         by: `stratified` keeps the shares of the classes; `grouped` keeps rows of one group together; `time` trains
-            on the rows before those that are held out; `random` does none of it; `auto` is grouped where the rows
-            have groups, else stratified where the targets are classes, else random.
+            on the rows before those that are held out; `random` does none of it; `auto` is what the study's data are
+            dealt by, else grouped where the rows have groups, else stratified where the targets are classes, else
+            random.
         shuffle: whether rows are dealt in a random order; rows that lie in an order of their own, such as one
             writer's digits after another's, score otherwise without. Has no meaning for `time`.
         seed: of that order.
@@ -38,8 +39,13 @@ class Folds:
 
             raise ValueError(f"folds by {self.by!r} are unknown. {nearest(str(self.by), KINDS)}")
 
-    def splits(self, rows: Rows) -> list[tuple[Any, Any]]:
+    def splits(self, rows: Rows, by: str = "auto", classes: Any = None) -> list[tuple[Any, Any]]:
         """Per fold the indices to train on and those that are held out, as scikit-learn's splitters deal them.
+
+        Args:
+            rows: all of them.
+            by: how, where these folds do not say so themselves.
+            classes: of the targets; None where they are none.
 
         Raises:
             ValueError: there are fewer rows, groups or members of a class than folds.
@@ -47,7 +53,7 @@ class Folds:
         from sklearn import model_selection as dealt
 
         order: dict[str, Any] = {"shuffle": self.shuffle, "random_state": self.seed if self.shuffle else None}
-        by = self._settled(rows)
+        by = self._settled(rows, by, classes)
         match by:
             case "grouped":
                 found = dealt.GroupKFold(self.n, **order).split(rows.inputs, rows.targets, rows.groups)
@@ -65,16 +71,17 @@ class Folds:
                 f"Give more rows, or fewer folds: Folds(2)."
             ) from error
 
-    def _settled(self, rows: Rows) -> str:
-        if self.by == "grouped" and rows.groups is None:
+    def _settled(self, rows: Rows, by: str, classes: Any) -> str:
+        by = by if self.by == "auto" else self.by
+        if by == "grouped" and rows.groups is None:
             raise ValueError(
                 "folds by group need to know the groups. Name their column: Data('visits.parquet', groups='patient')."
             )
-        if self.by != "auto":
-            return self.by
+        if by != "auto":
+            return by
         if rows.groups is not None:
             return "grouped"
-        return "stratified" if has_classes(rows.targets) else "random"
+        return "stratified" if classes is not None else "random"
 
 
 Fit = Callable[[Rows, Rows], Mapping[str, float]]
@@ -88,7 +95,7 @@ class CrossTraining:
 
     Args:
         fit: trains a new model on the first rows and scores it on the second.
-        rows: all of them.
+        given: the study's rows.
         folds: how they are dealt.
 
     Attributes:
@@ -97,8 +104,9 @@ class CrossTraining:
 
     saves = True
 
-    def __init__(self, fit: Fit, rows: Rows, folds: Folds):
-        self._fit, self._all, self._splits = fit, rows, folds.splits(rows)
+    def __init__(self, fit: Fit, given: Given, folds: Folds):
+        self._fit, self._all = fit, given.rows
+        self._splits = folds.splits(given.rows, given.by, given.classes)
         self.rows = 0
         self._scores: list[dict[str, float]] = []
 
@@ -148,7 +156,7 @@ def folded(
         training.close()
         return {name: float(value) for name, value in metrics.items()}
 
-    return CrossTraining(fit, brief.given.rows, folds)
+    return CrossTraining(fit, brief.given, folds)
 
 
 def means(scores: list[dict[str, float]]) -> dict[str, float]:

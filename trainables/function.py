@@ -15,20 +15,17 @@ The third kind runs in a thread and waits inside `report` until its next epoch i
 
 import functools
 import inspect
-import queue
-import threading
-import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 from trainables.contract import Brief, Metrics, Params
 from trainables.rows import Given
+from trainables.threaded import reported
 
 Function = Callable[..., Any]
 PATIENCE_S = 5.0  # for a function to come to its end
 _NOTHING: Any = object()
-_ENOUGH = "no more epochs are wanted"
 
 
 class FunctionTraining:
@@ -122,61 +119,4 @@ def _yielded(function: Function, params: Params) -> Generator[Any, None, None]:
 
 def _reported(function: Function, params: Params) -> Generator[Any, None, None]:
     """What a function reports from its own thread, one epoch at a time."""
-    report = _Report()
-
-    def run() -> None:
-        try:
-            outcome = function(params, report=report)
-            report.told.put(("end", outcome))
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for it, if one does
-            report.told.put(("error", error))
-
-    thread = threading.Thread(target=run, name="train", daemon=True)
-    thread.start()
-    try:
-        while True:
-            kind, value = report.told.get()
-            if kind == "error":
-                raise value
-            if kind == "epoch" or value is not None:
-                yield value
-            if kind == "end":
-                return
-            report.wanted.release()
-    finally:
-        report.leave()
-        thread.join(PATIENCE_S)
-        if thread.is_alive():
-            raise RuntimeError(
-                f"the function still runs {PATIENCE_S:g} s after it was told to end. "
-                f"Let what `report` raises pass: write `except Exception`, not `except:`."
-            )
-
-
-class _Report:
-    """What a function calls once per epoch, from whichever thread; it returns when the next one is wanted.
-
-    If none is, it raises SystemExit, which `except Exception` lets pass and of which a thread dies quietly.
-    """
-
-    def __init__(self) -> None:
-        self.told: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self.wanted = threading.Semaphore(0)
-        self._left = False
-
-    def __call__(self, metrics: Any = _NOTHING, /, **more: Any) -> None:
-        if self._left:
-            time.sleep(0.1)  # somebody swallows our exception in a loop, which is not to take a core
-            raise SystemExit(_ENOUGH)
-        if more and metrics is not _NOTHING:
-            more = {**metrics, **more}
-        self.told.put(("epoch", dict(more) if more or metrics is _NOTHING else metrics))
-        self.wanted.acquire()
-        if self._left:
-            self.wanted.release()  # for the next thread that waits here
-            raise SystemExit(_ENOUGH)
-
-    def leave(self) -> None:
-        """Ends every thread that waits, or will call."""
-        self._left = True
-        self.wanted.release()
+    return reported(lambda report: function(params, report=report), patience_s=PATIENCE_S)

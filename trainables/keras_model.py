@@ -17,17 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from trainables.batches import tensors_of
+from trainables.batches import tensor_of
 from trainables.contract import Brief, Metrics, Params
 from trainables.keras_data import class_weights, parts_of
 from trainables.keras_outputs import predictions_of, targets_like
 from trainables.keras_variables import assign, kind_of, misfit, moments, read, state_of, write
 from trainables.loop import Loop, Patience, loop_of
 from trainables.metrics import Own, Predictions, computable, evaluate, settled
-from trainables.rows import Rows
 
 if sys.modules.get("keras") and sys.modules["keras"].config.backend() != "torch":
     raise ValueError(
@@ -98,7 +96,7 @@ class KerasTraining:
     def __init__(self, task: KerasTrainable, params: Params, brief: Brief = Brief()):  # noqa: B008 - frozen
         self._epoch, self.rows, self._whole = 0, 0, brief.whole
         self._loop = loop_of(task.loop, params)
-        self._patience = Patience(self._loop)
+        self._patience = Patience(self._loop, brief.mode if self._loop.watch == brief.metric else None)
         self._named = {**_own_metrics(task), **settled(computable(brief.metrics))}
         _check_device(self._loop)
         _sow()
@@ -154,7 +152,7 @@ class KerasTraining:
 
     def predictions(self, inputs: Any) -> Predictions:
         """What the model says of inputs, `[N, ...]` as the study gives them."""
-        tensor, _ = tensors_of(Rows(inputs, np.zeros(len(inputs))))
+        tensor = tensor_of(inputs)
         return self._read(self._model.predict(tensor, batch_size=self._many, verbose=0))
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ def predictions_of(outputs: Any, takes_logits: bool = False) -> Predictions:
         sums = outputs.sum(1, keepdims=True)
         are_shares = outputs.min() >= 0 and np.allclose(sums, 1, atol=0.02)  # bfloat16 rounds by as much
         scores = outputs / sums if are_shares else special.softmax(outputs, axis=1)
-        return Predictions(lambda: outputs.argmax(1), lambda: scores, range(outputs.shape[1]))
+        return Predictions(lambda: outputs.argmax(1), lambda: scores, range(outputs.shape[1]), lambda: outputs)
     flat = outputs.reshape(len(outputs))
     are_shares = not takes_logits and flat.min() >= 0 and flat.max() <= 1
     second = flat if are_shares else special.expit(flat)

@@ -71,12 +71,13 @@ class Patience:
 
     Args:
         loop: `patience`, `watch` and `min_delta` are looked at.
+        mode: `max` or `min` where it is known, as of the goal's metric; None for what the name says.
     """
 
-    def __init__(self, loop: Loop):
+    def __init__(self, loop: Loop, mode: str | None = None):
         from trainables.metrics import mode_of
 
-        self._loop, self._sign = loop, -1.0 if mode_of(loop.watch) == "max" else 1.0
+        self._loop, self._sign = loop, -1.0 if (mode or mode_of(loop.watch)) == "max" else 1.0
         self.state: dict[str, float] = {"best": math.inf, "without": 0}
 
     @property

@@ -172,13 +172,16 @@ def score(
     return evaluate(settled(metrics), targets, Predictions(lambda: labels, None if scores is None else lambda: scores))
 
 
-def evaluate(metrics: Mapping[str, str | Own], targets: Any, predictions: Predictions) -> dict[str, float]:
+def evaluate(
+    metrics: Mapping[str, str | Own], targets: Any, predictions: Predictions, classes: Any = None
+) -> dict[str, float]:
     """Each metric over all rows.
 
     Args:
         metrics: from `settled`.
         targets: `[N]`.
         predictions: of the same rows.
+        classes: `[C]` of all rows of the study, of which these, or those that a model saw, may lack some.
 
     Raises:
         ValueError: a metric does not fit these targets; the message has one that does.
@@ -188,19 +191,38 @@ def evaluate(metrics: Mapping[str, str | Own], targets: Any, predictions: Predic
         if callable(metric):
             found[name] = metric(targets, predictions.labels)
         else:
-            found[name] = _computed(METRICS[metric], targets, predictions)
+            found[name] = _computed(METRICS[metric], targets, predictions, classes)
     return found
 
 
-def _computed(metric: Metric, targets: Any, predictions: Predictions) -> float:
+def expanded(scores: Any, known: Any, classes: Any) -> Any:
+    """`[N, C]` scores with a column of zeros for each class that a model never saw.
+
+    Args:
+        scores: `[N, K]`.
+        known: `[K]` its classes.
+        classes: `[C]` all of them, sorted; None for the same.
+    """
+    import numpy as np
+
+    if classes is None or known is None or scores.ndim != 2 or len(known) == len(classes):
+        return scores
+    found = np.zeros((len(scores), len(classes)))
+    found[:, np.searchsorted(np.asarray(classes), np.asarray(known))] = scores
+    return found
+
+
+def _computed(metric: Metric, targets: Any, predictions: Predictions, classes: Any) -> float:
     """The metric; NaN of a model that diverged, whose trial is then invalid and not failed."""
     match metric.of:
         case "texts":
             return _of_texts(metric.name, targets, predictions.labels)
         case "scores":
-            return _of_scores(metric.name, targets, predictions) if _is_finite(predictions.scores) else math.nan
+            if not _is_finite(predictions.scores):
+                return math.nan
+            return _of_scores(metric.name, targets, predictions, classes)
         case "labels":
-            return _of_labels(metric.name, targets, predictions.labels)
+            return _of_labels(metric.name, targets, predictions.labels, classes)
     return _of_numbers(metric.name, targets, predictions.numbers) if _is_finite(predictions.numbers) else math.nan
 
 
@@ -210,33 +232,39 @@ def _is_finite(values: Any) -> bool:
     return bool(np.isfinite(np.asarray(values, float)).all())
 
 
-def _of_labels(name: str, targets: Any, labels: Any) -> float:
+def _of_labels(name: str, targets: Any, labels: Any, classes: Any) -> float:
     import numpy as np
     from sklearn import metrics
 
     _refuse_quantities(name, targets)
+    targets, labels = np.asarray(targets), np.asarray(labels)
     match name:
-        case "accuracy":  # scikit-learn's takes a millisecond, which an epoch may not have
-            return float(np.mean(np.asarray(targets) == np.asarray(labels)))
+        case "accuracy":
+            if targets.shape == labels.shape == (len(targets),) and {targets.dtype.kind, labels.dtype.kind} <= set(
+                "iub"
+            ):
+                return float(np.mean(targets == labels))  # scikit-learn's takes a millisecond, as long as an epoch may
+            return float(metrics.accuracy_score(targets, labels))
         case "balanced_accuracy":
             return float(metrics.balanced_accuracy_score(targets, labels))
         case "f1":
-            return float(metrics.f1_score(targets, labels, pos_label=_positive(targets, labels)))
+            positive = _positive(targets, labels, classes)
+            return float(metrics.f1_score(targets, labels, pos_label=positive, zero_division=0.0))
     what, average = name.split("_")
     score = {"f1": metrics.f1_score, "precision": metrics.precision_score, "recall": metrics.recall_score}[what]
     return float(score(targets, labels, average=average, zero_division=0.0))
 
 
-def _of_scores(name: str, targets: Any, predictions: Predictions) -> float:
+def _of_scores(name: str, targets: Any, predictions: Predictions, classes: Any) -> float:
     import numpy as np
     from sklearn import metrics
 
     _refuse_quantities(name, targets)
-    scores, classes = np.asarray(predictions.scores), predictions.classes
+    known = predictions.classes
+    scores = expanded(np.asarray(predictions.scores), known, classes)
+    classes = known if classes is None else classes
     if name == "roc_auc":
-        if scores.ndim == 2 and scores.shape[1] > 2:
-            return float(metrics.roc_auc_score(targets, scores, multi_class="ovr", labels=classes))
-        return float(metrics.roc_auc_score(targets, scores[:, 1] if scores.ndim == 2 else scores))
+        return _area(np.asarray(targets), scores, classes)
     if scores.ndim != 2 or not np.allclose(scores.sum(axis=1), 1, atol=1e-3):
         raise ValueError(
             f"{name} wants probabilities, and this model gives scores that do not add up to 1. "
@@ -244,6 +272,27 @@ def _of_scores(name: str, targets: Any, predictions: Predictions) -> float:
         )
     nats = float(metrics.log_loss(targets, scores, labels=classes))
     return nats if name == "log_loss" else math.exp(min(nats, 700.0))  # mean over rows; a row is one token
+
+
+def _area(targets: Any, scores: Any, classes: Any) -> float:
+    """Under the ROC curve: of the second class, or the mean over each class against the others.
+
+    A class that all of these rows have, or none, has no curve; NaN where that is so of all.
+    """
+    import numpy as np
+    from sklearn.metrics import roc_auc_score
+
+    if scores.ndim == 2 and scores.shape[1] > 2:
+        named = range(scores.shape[1]) if classes is None else classes
+        found = [
+            roc_auc_score(targets == one, scores[:, k])
+            for k, one in enumerate(named)
+            if 0 < np.count_nonzero(targets == one) < len(targets)
+        ]
+        return float(np.mean(found)) if found else math.nan
+    if len(np.unique(targets)) < 2:
+        return math.nan
+    return float(roc_auc_score(targets, scores[:, 1] if scores.ndim == 2 else scores))
 
 
 def _of_numbers(name: str, targets: Any, values: Any) -> float:
@@ -276,14 +325,14 @@ def _of_texts(name: str, targets: Any, texts: Any) -> float:
     return float(sum(found) / len(found))
 
 
-def _positive(targets: Any, labels: Any) -> Any:
+def _positive(targets: Any, labels: Any, classes: Any) -> Any:
     """The class that f1 is of: the second of two."""
     import numpy as np
 
-    classes = np.unique(np.concatenate([np.asarray(targets), np.asarray(labels)]))
-    if len(classes) > 2:
-        raise ValueError(f"f1 is of two classes, and there are {len(classes)}. Say how they count: f1_macro.")
-    return classes[-1].item() if hasattr(classes[-1], "item") else classes[-1]
+    found = np.unique(np.concatenate([targets, labels])) if classes is None else np.asarray(classes)
+    if len(found) > 2:
+        raise ValueError(f"f1 is of two classes, and there are {len(found)}. Say how they count: f1_macro.")
+    return found[-1].item() if hasattr(found[-1], "item") else found[-1]
 
 
 def _refuse_quantities(name: str, targets: Any) -> None:

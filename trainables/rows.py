@@ -40,11 +40,13 @@ class Given:
         cut: how many there are to train on; all of them where a trainable validates by itself, by folds for
             example, or where the winner is trained on everything.
         classes: of the targets, sorted, whichever rows hold them; None where targets are no classes.
+        by: how parts were dealt, which folds follow where they are not told otherwise.
     """
 
     rows: Rows
     cut: int
     classes: tuple[Any, ...] | None = None
+    by: str = "auto"
 
     @property
     def train(self) -> Rows:
@@ -95,17 +97,3 @@ def _taken(part: Any, rows: Any) -> Any:
     if isinstance(part, Sequence) and not isinstance(rows, slice):
         return [part[k] for k in rows]
     return part[rows]
-
-
-def has_classes(targets: Any) -> bool:
-    """Whether targets are classes and not quantities: texts, truths, categories, or few whole numbers."""
-    import numpy as np
-
-    if targets is None:
-        return False
-    values = np.asarray(targets)
-    if values.ndim != 1:
-        return False
-    if values.dtype.kind in "bOUST":
-        return True
-    return values.dtype.kind in "iu" and len(np.unique(values)) <= max(2, min(1000, len(values) // 2))

@@ -85,10 +85,11 @@ def _training(
 ) -> Any:
     assert brief.given is not None, "a study of an estimator is refused without data"
     wanted = {**settled(metrics), **settled(computable(brief.metrics))}
-    scoring = Scoring(lambda: build(params), wanted or settled(default_metrics(brief.given.classes)))
+    classes = brief.given.classes
+    scoring = Scoring(lambda: build(params), wanted or settled(default_metrics(classes)), classes)
     if brief.whole:
         return WholeTraining(scoring, brief.given.rows)
-    return CrossTraining(scoring.fit_and_score, brief.given.rows, folds)
+    return CrossTraining(scoring.fit_and_score, brief.given, folds)
 
 
 def default_metrics(classes: Any) -> list[str]:
@@ -102,10 +103,11 @@ class Scoring:
     Args:
         build: makes a new one.
         metrics: from `settled`.
+        classes: of the targets; None where they are none.
     """
 
-    def __init__(self, build: Callable[[], Any], metrics: Mapping[str, str | Own]):
-        self.build, self._metrics = build, metrics
+    def __init__(self, build: Callable[[], Any], metrics: Mapping[str, str | Own], classes: Any = None):
+        self.build, self._metrics, self._classes = build, metrics, classes
 
     def fit_and_score(self, train: Rows, held: Rows) -> dict[str, float]:
         """A new model of the first rows, scored on the second."""
@@ -115,7 +117,7 @@ class Scoring:
 
     def score(self, model: Any, rows: Rows) -> dict[str, float]:
         """A fitted model's metrics on some rows."""
-        return evaluate(self._metrics, rows.targets, predictions_of(model, rows.inputs))
+        return evaluate(self._metrics, rows.targets, predictions_of(model, rows.inputs), self._classes)
 
 
 def predictions_of(model: Any, inputs: Any) -> Predictions:

@@ -128,6 +128,16 @@ def check_params(source: Any, points: Sequence[Params]) -> None:
             )
 
 
+def kind_of_estimator(source: Any) -> str | None:
+    """`classes` or `numbers`, as a bare estimator predicts; None for any other trainable."""
+    if family_of(source) is not ESTIMATOR:
+        return None
+    from sklearn.base import is_classifier, is_regressor
+
+    estimator: Any = source() if inspect.isclass(source) else source
+    return "classes" if is_classifier(estimator) else "numbers" if is_regressor(estimator) else None
+
+
 def check_metrics(source: Any, wanted: tuple[str, ...]) -> None:
     """Raises ValueError where an estimator is asked for a metric that nobody computes."""
     from trainables.metrics import METRICS, settled

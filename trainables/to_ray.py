@@ -25,7 +25,7 @@ def tune_trainable(packed: bytes, terms: Mapping[str, Any], repeats: int = 1, br
             the same host reads them where they lie.
     """
     aim = terms["aim"]
-    brief = brief or Brief(aim.metric, aim.metrics)
+    brief = brief or Brief(aim.metric, aim.metrics, mode=getattr(aim, "mode", None))
     return tune.with_parameters(Leg, packed=packed, terms=dict(terms), repeats=repeats, brief=brief)
 
 

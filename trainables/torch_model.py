@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from trainables.batches import Batches, batches_of
+from trainables.batches import Batches, batches_of, tensor_of
 from trainables.contract import Brief, Metrics, Params
 from trainables.function import takes
 from trainables.loop import Loop, Patience, loop_of
@@ -82,12 +82,14 @@ class TorchTraining:
         self._optimizer = task.optimizer(params, self._model.parameters())
         train, validation = self._loaders(params, brief)
         self._train, self._validation = self._placed(train), self._placed(validation)
-        self._patience = Patience(self._loop)
+        self._patience = Patience(self._loop, brief.mode if self._loop.watch == brief.metric else None)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._loop.precision == "fp16")
         self._loss = _loss_of(task, _weights(self._loop, self._train, self._device))
         self._batch_metrics = task.metrics if callable(task.metrics) else None
         self._named = {**({} if self._batch_metrics else settled(task.metrics)), **settled(computable(brief.metrics))}
         load(self._named)
+        known = brief.given.classes if brief.given is not None else None
+        self._classes = None if known is None else range(len(known))
 
     def step(self) -> Metrics | None:
         if self._patience.is_over:
@@ -129,14 +131,11 @@ class TorchTraining:
 
     def predictions(self, inputs: Any) -> Predictions:
         """What the model says of inputs, `[N, ...]` as the study gives them."""
-        from trainables.batches import tensors_of
-        from trainables.rows import Rows
-
-        tensor, _ = tensors_of(Rows(inputs, numpy.zeros(len(inputs))))
+        tensor = tensor_of(inputs)
         self._model.eval()
         with torch.no_grad():
             outputs = [self._output(part.to(self._device)) for part in tensor.split(1024)]
-        return _predictions(torch.cat(outputs))
+        return said_by(torch.cat(outputs))
 
     def close(self) -> None:
         """Nothing runs between two epochs."""
@@ -188,7 +187,7 @@ class TorchTraining:
                 kept.append((output, targets))
         found = {name: float(total) / rows for name, total in sums.items()}
         self._named = {name: metric for name, metric in self._named.items() if name not in found}
-        return {**found, **_over_all_rows(self._named, kept)}
+        return {**found, **_over_all_rows(self._named, kept, self._classes)}
 
     def _output(self, inputs: Tensor) -> Tensor:
         if self._loop.precision == "full":
@@ -288,18 +287,23 @@ def _in_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
         yield group
 
 
-def _over_all_rows(named: Mapping[str, str | Own], kept: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+def _over_all_rows(
+    named: Mapping[str, str | Own], kept: list[tuple[Tensor, Tensor]], classes: range | None
+) -> dict[str, float]:
     if not named:
         return {}
     outputs, targets = (torch.cat(parts) for parts in zip(*kept, strict=True))
-    return evaluate(named, targets.cpu().numpy(), _predictions(outputs))
+    return evaluate(named, targets.cpu().numpy(), said_by(outputs), classes)
 
 
-def _predictions(output: Tensor) -> Predictions:
+def said_by(output: Tensor) -> Predictions:
     """What an output says: `[N, C]` logits of classes, or `[N]` or `[N, 1]`, numbers or logits of one class."""
     output = output.detach().float().cpu()
     if output.ndim == 2 and output.shape[1] > 1:
-        return Predictions(lambda: output.argmax(1).numpy(), lambda: output.softmax(1).numpy(), range(output.shape[1]))
+        classes = range(output.shape[1])
+        return Predictions(
+            lambda: output.argmax(1).numpy(), lambda: output.softmax(1).numpy(), classes, lambda: output.numpy()
+        )
     flat = output.reshape(len(output))
     return Predictions(lambda: (flat > 0).long().numpy(), lambda: flat.sigmoid().numpy(), numbers=lambda: flat.numpy())
 

@@ -111,6 +111,43 @@ def test_ctrl_c_keeps_what_runs_and_the_study_goes_on_later(tmp_path):
     assert subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True).stdout == b"", "orphans"
 
 
+COSTS = ("seconds", "joules", "co2_g", "peak_memory_mib", "rows_per_s")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("family", ["Machine", "Grown", "Network", "Perceptron", "Lit"])
+def test_models_of_every_family_end_as_if_nothing_had_happened(tmp_path, family):
+    moments = random.Random(family)
+    sheet = STUDY.replace("tests.kit.trainables:Counting", f"tests.kit.families:{family}").replace(
+        "min loss", "max accuracy"
+    )
+    sheet = sheet.replace("STRATEGY", "Random() + FullLength(epochs=12)").replace(f"trials: {TRIALS}", "trials: 4")
+    environment, folders = {**os.environ, "RAY_ADDRESS": "local"}, {}
+    for kills in (0, 4):
+        storage, study = tmp_path / f"runs{kills}", tmp_path / f"study{kills}.yaml"
+        study.write_text(sheet + f"data: digits\nstorage: {storage}\n")
+        arguments = ["run", study]
+        with (tmp_path / f"log{kills}").open("w") as log:
+            for _ in range(kills):
+                process = start(arguments, environment, log)
+                folder = wait_for_reports(storage, moments.randint(1, 12), process, log)
+                if process.poll() is None:
+                    os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+                arguments = ["resume", folder]
+            code = start(arguments, environment, log).wait(timeout=300)
+        assert code == 0, (tmp_path / f"log{kills}").read_text()
+        folders[kills] = next(storage.iterdir())
+
+    whole, killed = (
+        Results(folders[kills]).curves().sort_values(["trial", "epoch"]).reset_index(drop=True) for kills in (0, 4)
+    )
+
+    assert len(whole) == 4 * 12
+    names = [name for name in whole if name not in COSTS]
+    assert killed[names].equals(whole[names])
+
+
 def kill_and_resume(tmp_path, strategy, kills, seed):
     print(f"seed {seed}")
     moments, counted, storage = random.Random(seed), tmp_path / "counted", tmp_path / "runs"

@@ -101,7 +101,9 @@ def test_folds_are_dealt_as_scikit_learn_deals_them(by, splitter):
         assert np.array_equal(train, their_train)
         assert np.array_equal(held, their_held)
     auto = Folds(3).splits(rows)
+    inherited = Folds(3).splits(rows, by)
     assert all(not set(groups[train]) & set(groups[held]) for train, held in auto)
+    assert all(np.array_equal(one[1], other[1]) for one, other in zip(found, inherited, strict=True))
 
 
 def test_a_trial_goes_on_after_the_folds_it_has_done(tmp_path):
@@ -213,7 +215,10 @@ def test_a_fold_of_what_trains_in_epochs_is_a_whole_training():
         (lambda: Folds(1), r"n=1 makes no folds\. Write Folds\(5\)"),
         (lambda: Folds(5, by="stratify"), r"folds by 'stratify' are unknown\. Did you mean 'stratified'"),
         (lambda: Folds(3, by="grouped").splits(Data("iris").read()), r"need to know the groups\. Name their column"),
-        (lambda: Folds(60).splits(Data("iris").read()), r"150 rows are not dealt into 60 stratified folds.*Folds\(2\)"),
+        (
+            lambda: Folds(60).splits(Data("iris").read(), classes=(0, 1, 2)),
+            r"150 rows are not dealt into 60 stratified folds.*Folds\(2\)",
+        ),
     ],
 )
 def test_folds_that_cannot_be_are_refused(make, message):
