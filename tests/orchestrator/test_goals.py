@@ -182,3 +182,21 @@ def test_a_space_that_is_exhausted_ends_the_study_and_says_so():
     assert world.conductor.finish() == "done"
     assert len(world.conductor.record.trials) == 4
     assert any("every point of the space was tried, 4 in all" in note for note in world.notes)
+
+
+def test_a_trial_whose_params_were_changed_is_told_by_those_of_its_best_report():
+    from orchestrator.record import Record
+
+    record = Record()
+    base = {"seq": 1, "t": 0.0, "trial": "t00001", "number": 1, "params": {"x": 0.1}, "seed": 0, "goal": "min loss"}
+    record.apply(base | {"event": "trial_proposed"})
+    record.apply(base | {"event": "reported", "epoch": 1, "seconds": 1.0, "metrics": {"loss": 1.0}})
+    source = {"trial": "t00002", "epoch": 1}
+    record.apply(
+        {"seq": 3, "t": 0.0, "event": "trial_exploited", "trial": "t00001", "params": {"x": 0.9}, "source": source}
+    )
+    record.apply(base | {"event": "reported", "epoch": 2, "seconds": 2.0, "metrics": {"loss": 2.0}})
+
+    trial = record.best()
+
+    assert (trial.best_epoch, trial.best_params, trial.params) == (1, {"x": 0.1}, {"x": 0.9})

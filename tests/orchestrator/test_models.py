@@ -197,6 +197,49 @@ def test_data_that_nobody_takes_or_gives_are_told_at_once(make, message):
         make()
 
 
+def test_another_estimator_of_the_same_class_is_another_trainable(tmp_path):
+    space = {"C": loguniform(0.1, 10)}
+    study = Study(SVC(kernel="linear"), space, "max accuracy", Random(), data="iris", storage=tmp_path)
+    results = study.run(trials=1, progress=False)
+    other = Study(SVC(kernel="poly"), space, "max accuracy", Random(), data="iris", storage=tmp_path)
+
+    with pytest.raises(ValueError, match=r"SVC"):
+        other.resume(results.folder, trials="+1", progress=False)
+    shell = CliRunner().invoke(main, ["resume", str(results.folder), "--trials", "+1"])
+
+    assert shell.exit_code == 2
+    assert "Resume it from Python" in shell.output
+    assert len(study.resume(results.folder, trials="+1", progress=False).frame()) == 2
+
+
+def test_an_estimator_of_a_module_goes_on_from_the_shell(tmp_path, monkeypatch):
+    (tmp_path / "my_pipeline.py").write_text(
+        "from sklearn.pipeline import make_pipeline\nfrom sklearn.svm import SVC\npipe = make_pipeline(SVC())\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "piped.yaml").write_text(
+        "train: my_pipeline:pipe\ndata: iris\nspace: {svc__C: 'loguniform(0.1, 10)'}\ngoal: max accuracy\n"
+        "strategy: Random()\n"
+    )
+
+    first = CliRunner().invoke(main, ["run", "piped.yaml", "--trials", "1"])
+    [folder] = (tmp_path / "runs").iterdir()
+    more = CliRunner().invoke(main, ["resume", str(folder), "--trials", "+1"])
+    kept = CliRunner().invoke(main, ["retrain", str(folder)])
+
+    assert (first.exit_code, more.exit_code, kept.exit_code) == (0, 0, 0), more.output + kept.output
+    assert len(Results(folder).frame()) == 2
+
+
+def test_a_function_keeps_no_model_and_is_not_retrained(tmp_path):
+    study = Study(lambda params: params["C"], SPACE, "max profit", Random(), storage=tmp_path)
+    results = study.run(trials=1, progress=False)
+
+    with pytest.raises(ValueError, match=r"study is a function, and keeps no model.*Derive a class from Trainable"):
+        study.retrain(results, progress=False)
+
+
 def test_a_plan_says_where_a_scheduler_looks_beyond_the_folds():
     far = Study(SVC(), SPACE, "max accuracy", Random() + ASHA(max_epochs=27), data="digits")
     right = Study(SVC(), SPACE, "max accuracy", Random() + ASHA(max_epochs=5), data="digits")

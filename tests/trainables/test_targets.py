@@ -144,13 +144,8 @@ def test_folds_follow_what_the_data_are_dealt_by():
 
     _, found = run(DecisionTreeRegressor(random_state=0), told)
 
-    scores = -cross_val_score(
-        DecisionTreeRegressor(random_state=0),
-        walk,
-        targets,
-        cv=TimeSeriesSplit(5),
-        scoring="neg_root_mean_squared_error",
-    )
+    tree, by_time = DecisionTreeRegressor(random_state=0), TimeSeriesSplit(5)
+    scores = -cross_val_score(tree, walk, targets, cv=by_time, scoring="neg_root_mean_squared_error")
     assert found[-1]["rmse"] == pytest.approx(scores.mean())
 
 
