@@ -296,8 +296,8 @@ class Study:
     def _check(self) -> None:
         """Raises ValueError where parts that are right by themselves do not fit together."""
         check_data(self.train, self.data is not None)
-        points = [self.space.nest(self.space.sample(random.Random(seed))) for seed in range(8)]
-        check_params(self.train, points)
+        points = (self.space.nest(self.space.sample(random.Random(seed))) for seed in range(8))
+        check_params(self.train, points)  # draws them only for a bare estimator
         self._check_goal()
         self._check_strategy()
 

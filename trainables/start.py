@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from trainables import function
@@ -113,7 +113,7 @@ def check_data(source: Any, given: bool) -> None:
         raise ValueError(f"{name} has no data. Write {_OWN_DATA} in it, or give the study some: Study(..., data=...)")
 
 
-def check_params(source: Any, points: Sequence[Params]) -> None:
+def check_params(source: Any, points: Iterable[Params]) -> None:
     """Raises ValueError where a space names what a bare estimator does not have."""
     if family_of(source) is not ESTIMATOR:
         return
