@@ -4,6 +4,7 @@ The estimate is that of Green Algorithms (Lannelongue et al. 2021, doi:10.1002/a
 alone: cores that were busy, memory that was held; and the counters of the GPUs it sees, where `pynvml` reads them.
 """
 
+import logging
 import os
 import threading
 import time
@@ -107,6 +108,7 @@ class Carbon:
         with suppress(Exception):
             from codecarbon import OfflineEmissionsTracker
 
+            logging.getLogger("codecarbon").setLevel(logging.CRITICAL)  # its level is set after its first words
             tracker = OfflineEmissionsTracker(
                 country_iso_code="USA",  # only its watts are used
                 tracking_mode="process",
