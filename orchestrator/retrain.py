@@ -57,6 +57,7 @@ def retraining(study: "Study", source: Results, *, epochs: int | None, top: int,
         strategy=Strategy(Random(), FullLength(_length(study, winners, points, epochs))),
         budget=Budget(trials=len(points)),
         name=f"{study.name[:54]}-retrained",
+        storage=source.folder.resolve().parent,  # beside the study
         start=tuple(points),
         learn_from=(),
         repeats=1,

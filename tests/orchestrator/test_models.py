@@ -121,15 +121,16 @@ def test_a_network_is_retrained_for_as_long_as_it_took_to_be_best(tmp_path):
     assert set(study.predict(again, study.deal().test.inputs)) <= {0, 1, 2}
 
 
-def test_from_the_shell_a_winner_is_retrained_by_one_word(searched, monkeypatch):
+def test_from_the_shell_a_winner_is_retrained_by_one_word(searched, monkeypatch, tmp_path):
     _, results = searched
-    monkeypatch.chdir(results.folder.parent)
+    monkeypatch.chdir(tmp_path)
 
     done = CliRunner().invoke(main, ["retrain", str(results.folder), "--trial", "t00001"])
     wrong = CliRunner().invoke(main, ["retrain", str(results.folder), "--trial", "t99999"])
 
     assert done.exit_code == 0, done.output
     assert "retrains" in done.output
+    assert not (tmp_path / "runs").exists(), "it lies beside the study"
     assert wrong.exit_code == 2
     assert "has no trial 't99999'. See them: a440 table" in wrong.output
 
