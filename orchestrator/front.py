@@ -45,7 +45,7 @@ class Front:
                 "trial": trial.id,
                 "epoch": trial.best_epoch,
                 **{name: trial.metrics[name] for name in self.goal.metrics},
-                **{f"params.{name}": value for name, value in shown_params(trial.params).items()},
+                **{f"params.{name}": value for name, value in shown_params(trial.point).items()},
             }
             for trial in self.trials
         ]

@@ -42,7 +42,7 @@ def _study(folder: Path, space: Space, goal: Goal) -> tuple[list[Lesson], int]:
     except FileNotFoundError as error:
         raise ValueError(f"learn_from: {error}") from None
     trials = [trial for trial in record.trials.values() if trial.status not in BAD and goal.is_sound(trial.metrics)]
-    usable = [(trial, point) for trial in trials if (point := _point(trial.params, space)) is not None]
+    usable = [(trial, point) for trial in trials if (point := _point(trial.point, space)) is not None]
     if not usable:
         reason, same = (f"lies in the space {space}", "parameters") if trials else (
             f"reported {', '.join(goal.metrics)}", "metrics")  # fmt: skip

@@ -166,7 +166,7 @@ def table(record: Record, width: int, rows: int = ROWS) -> Table:
 
 def _params(trials: list[TrialRecord]) -> list[Column]:
     """A column per param that one of these trials has; a long name keeps its end, which tells it apart."""
-    rows = [shown_params(trial.params) for trial in trials]
+    rows = [shown_params(trial.point) for trial in trials]
     names = dict.fromkeys(name for row in rows for name in row)
     return [
         Column(

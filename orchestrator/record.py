@@ -61,6 +61,11 @@ class TrialRecord:
     traceback: str | None = None
 
     @property
+    def point(self) -> dict[str, Any]:
+        """The params of its best report; those it has now while there is none."""
+        return self.best_params or self.params
+
+    @property
     def over(self) -> bool:
         """Whether it will never run again."""
         return self.status in OVER

@@ -189,7 +189,7 @@ class Results:
             "seconds": trial.seconds,
             **({"on_front": trial.id in front} if goal.others else {}),
             **({"within_limits": trial.keeps_limits} if goal.limits else {}),
-            **{f"params.{name}": value for name, value in shown_params(trial.best_params or trial.params).items()},
+            **{f"params.{name}": value for name, value in shown_params(trial.point).items()},
             **({"lineage": self._lineage(trial)} if self.record.lineage else {}),
         }
 
@@ -200,8 +200,7 @@ class Results:
         return f"{Path(self.record.lineage['study']).name}/{source}"
 
     def _params(self, trial: TrialRecord) -> dict[str, Any]:
-        params = trial.best_params or trial.params
-        return shown_params(params) if self._space is None else self._space.decode(params)
+        return shown_params(trial.point) if self._space is None else self._space.decode(trial.point)
 
     def checkpoint_of(self, trial: TrialRecord) -> Path | None:
         """The folder of its best epoch's checkpoint, or of its newest; reading it is the trainables' business."""

@@ -17,7 +17,7 @@ from orchestrator.results import Results
 from search import FullLength, Random, Strategy
 from trainables.contract import Brief
 from trainables.data import single
-from trainables.families import FUNCTION, by_folds
+from trainables.families import FUNCTION, folds_of
 from trainables.metrics import computable, evaluate, settled
 from trainables.mixture import mixed
 from trainables.start import family_of, starter
@@ -50,7 +50,7 @@ def retraining(study: "Study", source: Results, *, epochs: int | None, top: int,
             f"Derive a class from Trainable, with save(self, folder), and retrain a study of that."
         )
     winners = _winners(source, top, trial)
-    points = [study.space.decode(winner.best_params) for winner in winners]
+    points = [study.space.decode(winner.point) for winner in winners]
     lineage = {"study": str(source.folder.resolve()), "trials": [winner.id for winner in winners]}
     return dataclasses.replace(
         study,
@@ -105,8 +105,8 @@ def said(study: "Study", results: Results, inputs: Any) -> Any:
 
     dealt = study.deal()
     classes = None if dealt is None else dealt.given.classes
-    coded = classes is not None and family_of(study.train).tensors
-    inputs = single(inputs) if family_of(study.train).tensors else inputs
+    coded = classes is not None and family_of(study.train).is_network
+    inputs = single(inputs) if family_of(study.train).is_network else inputs
     found = predictions(study, results, inputs, range(len(classes)) if coded and classes is not None else classes)
     if classes is None:
         return np.asarray(found.numbers)
@@ -140,7 +140,7 @@ def _scores(study: "Study", results: Results, dealt: "Dealt") -> dict[str, float
     """`test_` and the names of the goal's metrics that are known, or of those that are usual."""
     assert dealt.test is not None
     classes = dealt.given.classes
-    coded = range(len(classes)) if classes is not None and family_of(study.train).tensors else classes
+    coded = range(len(classes)) if classes is not None and family_of(study.train).is_network else classes
     named = settled(computable(study.goal.metrics)) or settled(["accuracy"] if classes is not None else ["r2", "rmse"])
     said = predictions(study, results, dealt.test.inputs, coded)
     return {f"test_{name}": value for name, value in evaluate(named, dealt.test.targets, said, coded).items()}
@@ -164,7 +164,7 @@ def _length(study: "Study", winners: "list[TrialRecord]", points: list[Any], epo
     family = family_of(study.train)
     if epochs is not None:
         return epochs
-    if by_folds(study.train):
+    if folds_of(study.train) is not None:
         lengths = [point.get("epochs", getattr(study.train, "fold_epochs", None)) for point in points]
         known = [length for length in lengths if length is not None]
         return max(known) if known and family.deals_folds else None

@@ -17,7 +17,7 @@ from search.dialects import read_space
 from search.limits import Limit
 from search.schedulers import last_epoch, needs_checkpoints
 from trainables.data import Data, Dealt, deal
-from trainables.families import by_folds, looks_like_an_estimator
+from trainables.families import folds_of, looks_like_an_estimator
 from trainables.metrics import mode_of
 from trainables.start import (
     can_save,
@@ -132,13 +132,13 @@ class Study:
     @property
     def by_last(self) -> bool:
         """Whether a trial is worth its last report and not its best one: a mean over folds, a model to be kept."""
-        return self.whole or by_folds(self.train)
+        return self.whole or folds_of(self.train) is not None
 
     @property
     def folds(self) -> int | None:
         """How many epochs a trial has at most, a fold each; None where it does not validate by folds."""
-        by_some = by_folds(self.train) and not self.whole
-        return int(getattr(getattr(self.train, "folds", None), "n", 5)) if by_some else None
+        folds = None if self.whole else folds_of(self.train)
+        return None if folds is None else folds.n
 
     def deal(self) -> Dealt | None:
         """Reads the data and deals them as the trainable wants them; None where it brings its own."""
@@ -146,7 +146,7 @@ class Study:
             return None
         family, metrics = family_of(self.train), self.goal.metrics
         kind = wanted_kind(metrics) or kind_of_estimator(self.train)
-        return deal(self.data, folds=self.by_last, tensors=family.tensors, kind=kind, metrics=metrics)
+        return deal(self.data, folds=self.by_last, tensors=family.is_network, kind=kind, metrics=metrics)
 
     def plan(self, trials: int | None = None, hours: float | str | None = None, address: str | None = None) -> "Plan":
         """What this study would do, and whether it ever could; starts nothing on this machine."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from trainables.folds import KINDS
+from trainables.folds import KINDS, dealt_by
 from trainables.rows import Given, Rows
 from trainables.spelling import nearest
 from trainables.targets import settled_targets
@@ -141,26 +141,21 @@ def deal(
         rows = Rows(single(rows.inputs), _as_float(coded) if classes is None else coded, rows.groups)
     else:
         rows = Rows(rows.inputs, targets, rows.groups)
-    if data.by == "grouped" and rows.groups is None:
-        raise ValueError("rows are dealt by group, and have none. Name their column: groups='patient'.")
-    everything, stratified = np.arange(len(rows)), classes is not None
-    known, test = _parted(rows, everything, data, data.test, stratified) if data.test else (everything, None)
+    by, everything = dealt_by(data.by, rows, classes is not None), np.arange(len(rows))
+    known, test = _parted(rows, everything, data, data.test, by) if data.test else (everything, None)
     if folds:
         given = Given(rows if test is None else rows.take(np.sort(known)), len(known), classes, data.by)
     else:
-        train, held = _parted(rows, known, data, data.validation, stratified)
+        train, held = _parted(rows, known, data, data.validation, by)
         given = Given(rows.take(np.concatenate([train, held])), len(train), classes, data.by)
     return Dealt(given, None if test is None else rows.take(test), digest)
 
 
-def _parted(rows: Rows, known: Any, data: Data, share: float, stratified: bool) -> tuple[Any, Any]:
+def _parted(rows: Rows, known: Any, data: Data, share: float, by: str) -> tuple[Any, Any]:
     """Indices of those that stay and those that are held back."""
     import numpy as np
     from sklearn import model_selection as dealt
 
-    by = data.by
-    if by == "auto":
-        by = "grouped" if rows.groups is not None else "stratified" if stratified else "random"
     count = min(max(1, round(len(known) * share)), len(known) - 1)
     if by == "time":
         return known[:-count], known[-count:]

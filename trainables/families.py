@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainables.contract import Brief, Params, Training
+from trainables.folds import Folds
 
 Build = Callable[[Any, Params, Brief], Training]
 
@@ -23,7 +24,8 @@ class Family:
         training: `module:name` of what makes a training from a user's object, params and a brief.
         ends: whether a trial ends by itself, also without folds.
         needs_data: whether the study has to give the data.
-        tensors: whether data are given as networks want them.
+        is_network: whether it is one: it takes data as tensors, and may bring its own.
+        given_to: the method and its argument that the study's data are given to, where it has to take them.
         deals_folds: whether folds are dealt around it: a fold is then a whole training of so many epochs.
         computes: whether known metrics are computed when the goal asks for them.
     """
@@ -32,7 +34,8 @@ class Family:
     training: str
     ends: bool = True
     needs_data: bool = False
-    tensors: bool = False
+    is_network: bool = False
+    given_to: tuple[str, str] | None = None
     deals_folds: bool = True
     computes: bool = True
 
@@ -43,22 +46,24 @@ class Family:
         return found
 
 
-CLASS = Family("class", "trainables.contract:class_training", computes=False)
+CLASS = Family("class", "trainables.contract:class_training", given_to=("setup", "data"), computes=False)
 FUNCTION = Family("function", "trainables.function:function_training", computes=False)
 ESTIMATOR = Family("estimator", "trainables.sklearn_model:estimator_training", needs_data=True, deals_folds=False)
 
 _BASES = {  # by the module of the base class
     "trainables.contract": CLASS,
-    "trainables.torch_model": Family("torch", "trainables.torch_model:TorchTraining", ends=False, tensors=True),
+    "trainables.torch_model": Family("torch", "trainables.torch_model:TorchTraining", ends=False, is_network=True),
     "trainables.sklearn_model": Family(
         "sklearn", "trainables.sklearn_model:sklearn_training", needs_data=True, deals_folds=False
     ),
     "trainables.boosting": Family("boosting", "trainables.boosting:BoostingTraining", needs_data=True),
-    "trainables.keras_model": Family("keras", "trainables.keras_model:keras_training", ends=False, tensors=True),
+    "trainables.keras_model": Family("keras", "trainables.keras_model:keras_training", ends=False, is_network=True),
     "trainables.lightning_model": Family(
-        "lightning", "trainables.lightning_model:LightningTraining", ends=False, tensors=True, computes=False
+        "lightning", "trainables.lightning_model:LightningTraining", ends=False, is_network=True, computes=False
     ),
-    "trainables.huggingface": Family("huggingface", "trainables.huggingface:HuggingFaceTraining", computes=False),
+    "trainables.huggingface": Family(
+        "huggingface", "trainables.huggingface:HuggingFaceTraining", given_to=("trainer", "given"), computes=False
+    ),
 }
 
 
@@ -75,8 +80,11 @@ def looks_like_an_estimator(thing: Any) -> bool:
     return all(callable(getattr(thing, name, None)) for name in ("fit", "get_params", "set_params"))
 
 
-def by_folds(source: Any) -> bool:
-    """Whether trials of it validate by folds: an epoch is a fold then, and its last report is what a trial is worth."""
+def folds_of(source: Any) -> Folds | None:
+    """The folds by which trials of it validate; None where they do so otherwise.
+
+    An epoch is a fold then, and its last report is what a trial is worth.
+    """
     if looks_like_an_estimator(source):
-        return True
-    return inspect.isclass(source) and getattr(source, "folds", None) is not None
+        return Folds()
+    return getattr(source, "folds", None) if inspect.isclass(source) else None

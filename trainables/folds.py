@@ -1,5 +1,6 @@
 """Folds: each row is held out once, and a model that never saw it is scored on it."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from trainables.contract import Brief, Metrics, Params, Training
 from trainables.rows import Given, Rows, joined
+from trainables.spelling import nearest
 
 KINDS = ("auto", "stratified", "grouped", "random", "time")
 
@@ -35,8 +37,6 @@ class Folds:
         if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 2:
             raise ValueError(f"n={self.n!r} makes no folds. Write Folds(5), or any whole number of 2 or more.")
         if self.by not in KINDS:
-            from trainables.spelling import nearest
-
             raise ValueError(f"folds by {self.by!r} are unknown. {nearest(str(self.by), KINDS)}")
 
     def splits(self, rows: Rows, by: str = "auto", classes: Any = None) -> list[tuple[Any, Any]]:
@@ -53,7 +53,7 @@ class Folds:
         from sklearn import model_selection as dealt
 
         order: dict[str, Any] = {"shuffle": self.shuffle, "random_state": self.seed if self.shuffle else None}
-        by = self._settled(rows, by, classes)
+        by = dealt_by(by if self.by == "auto" else self.by, rows, classes is not None)
         match by:
             case "grouped":
                 found = dealt.GroupKFold(self.n, **order).split(rows.inputs, rows.targets, rows.groups)
@@ -71,17 +71,20 @@ class Folds:
                 f"Give more rows, or fewer folds: Folds(2)."
             ) from error
 
-    def _settled(self, rows: Rows, by: str, classes: Any) -> str:
-        by = by if self.by == "auto" else self.by
-        if by == "grouped" and rows.groups is None:
-            raise ValueError(
-                "folds by group need to know the groups. Name their column: Data('visits.parquet', groups='patient')."
-            )
-        if by != "auto":
-            return by
-        if rows.groups is not None:
-            return "grouped"
-        return "stratified" if classes is not None else "random"
+
+def dealt_by(by: str, rows: Rows, has_classes: bool) -> str:
+    """How rows are dealt, with `auto` settled.
+
+    Raises:
+        ValueError: by group, and they have none.
+    """
+    if by == "grouped" and rows.groups is None:
+        raise ValueError(
+            "rows are dealt by group, and have none. Name their column: Data('visits.parquet', groups='patient')."
+        )
+    if by != "auto":
+        return by
+    return "grouped" if rows.groups is not None else "stratified" if has_classes else "random"
 
 
 Fit = Callable[[Rows, Rows], Mapping[str, float]]
@@ -97,9 +100,6 @@ class CrossTraining:
         fit: trains a new model on the first rows and scores it on the second.
         given: the study's rows.
         folds: how they are dealt.
-
-    Attributes:
-        rows: how many were trained on so far.
     """
 
     saves = True
@@ -107,8 +107,12 @@ class CrossTraining:
     def __init__(self, fit: Fit, given: Given, folds: Folds):
         self._fit, self._all = fit, given.rows
         self._splits = folds.splits(given.rows, given.by, given.classes)
-        self.rows = 0
         self._scores: list[dict[str, float]] = []
+
+    @property
+    def rows(self) -> int:
+        """How many were trained on so far; a row counts in every fold."""
+        return sum(len(train) for train, _ in self._splits[: len(self._scores)])
 
     def step(self) -> Metrics | None:
         """Trains and scores one fold; None when all are done."""
@@ -116,17 +120,12 @@ class CrossTraining:
             return None
         train, held = self._splits[len(self._scores)]
         self._scores.append(dict(self._fit(self._all.take(train), self._all.take(held))))
-        self.rows += len(train)
         return means(self._scores)
 
     def save(self, folder: Path) -> None:
-        import json
-
         (folder / "folds.json").write_text(json.dumps(self._scores))
 
     def load(self, folder: Path) -> None:
-        import json
-
         self._scores = json.loads((folder / "folds.json").read_text())
 
     def close(self) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from trainables.contract import Brief, Metrics, Params
+from trainables.families import folds_of
 from trainables.folds import CrossTraining, Folds
 from trainables.metrics import Own, Predictions, computable, evaluate, settled
-from trainables.rows import Rows
+from trainables.rows import Given, Rows
 from trainables.spelling import nearest
 
 MODEL = "model.skops"
@@ -24,11 +25,11 @@ class SklearnTrainable(ABC):
     """An estimator that is built from params and scored by cross-validation; a fold is an epoch.
 
     Attributes:
-        folds: how the study's rows are dealt.
+        folds: how the study's rows are dealt; None for one fit, scored on the rows that the data keep to validate with.
         metrics: known ones by name, or functions `(targets, predictions)`; those of the goal need not be named.
     """
 
-    folds: Folds = Folds()
+    folds: Folds | None = Folds()
     metrics: Iterable[str | Own] | Mapping[str, Own] = ()
 
     @abstractmethod
@@ -43,7 +44,7 @@ def sklearn_training(task: SklearnTrainable, params: Params, brief: Brief) -> An
 
 def estimator_training(estimator: Any, params: Params, brief: Brief) -> Any:
     """A trial of a bare estimator under way."""
-    return _training(lambda params: routed(estimator, params), params, brief, Folds(), ())
+    return _training(lambda params: routed(estimator, params), params, brief, folds_of(estimator), ())
 
 
 def routed(estimator: Any, params: Params) -> Any:
@@ -80,15 +81,15 @@ def _training(
     build: Callable[[Params], Any],
     params: Params,
     brief: Brief,
-    folds: Folds,
+    folds: Folds | None,
     metrics: Iterable[str | Own] | Mapping[str, Own],
 ) -> Any:
     assert brief.given is not None, "a study of an estimator is refused without data"
     wanted = {**settled(metrics), **settled(computable(brief.metrics))}
     classes = brief.given.classes
     scoring = Scoring(lambda: build(params), wanted or settled(default_metrics(classes)), classes)
-    if brief.whole:
-        return WholeTraining(scoring, brief.given.rows)
+    if brief.whole or folds is None:
+        return OneFit(scoring, brief.given)
     return CrossTraining(scoring.fit_and_score, brief.given, folds)
 
 
@@ -130,23 +131,32 @@ def predictions_of(model: Any, inputs: Any) -> Predictions:
     )
 
 
-class WholeTraining:
-    """The winner under way: one epoch, on all rows; its metrics are those on the rows it was trained on."""
+class OneFit:
+    """One model under way: one epoch, on all rows to train on; scored on those to validate with.
+
+    Where there are none, the winner being trained on everything, its metrics are those on the rows it was trained on.
+    """
 
     saves = True
 
-    def __init__(self, scoring: Scoring, rows: Rows):
-        self._scoring, self._rows = scoring, rows
+    def __init__(self, scoring: Scoring, given: Given):
+        self._scoring, self._given = scoring, given
         self._model: Any = None
+
+    @property
+    def rows(self) -> int:
+        """How many were trained on so far."""
+        return 0 if self._model is None else len(self._given.train)
 
     def step(self) -> Metrics | None:
         """Fits the model; None when that is done."""
         if self._model is not None:
             return None
+        train = self._given.train
         model = self._scoring.build()
-        model.fit(self._rows.inputs, self._rows.targets)
+        model.fit(train.inputs, train.targets)
         self._model = model
-        return self._scoring.score(model, self._rows)
+        return self._scoring.score(model, self._given.validation if self._given.has_validation else train)
 
     def save(self, folder: Path) -> None:
         save_model(self._model, folder)

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainables import function
 from trainables.contract import Brief, Params, Training
-from trainables.families import CLASS, ESTIMATOR, FUNCTION, Family, by_folds, family_of_class, looks_like_an_estimator
+from trainables.families import ESTIMATOR, FUNCTION, Family, family_of_class, folds_of, looks_like_an_estimator
 from trainables.folds import folded
 from trainables.meter import MEASURED
 from trainables.repeated import RepeatedTraining
@@ -15,8 +15,6 @@ from trainables.seeds import sow
 from trainables.spelling import nearest
 
 Start = Callable[[Params, int], Training]
-
-_OWN_DATA = "def data(self, params): ..."
 
 
 def starter(source: Any, brief: Brief, repeats: int = 1) -> Start:
@@ -31,7 +29,7 @@ def starter(source: Any, brief: Brief, repeats: int = 1) -> Start:
         TypeError: `source` is none of these.
     """
     family = family_of(source)
-    build = family.build()
+    build, folds = family.build(), folds_of(source)
     fresh = inspect.isclass(source)
 
     def make(params: Params, brief: Brief) -> Training:
@@ -39,8 +37,8 @@ def starter(source: Any, brief: Brief, repeats: int = 1) -> Start:
 
     def start(params: Params, seed: int) -> Training:
         sow(seed, 0)
-        if by_folds(source) and family.deals_folds and not brief.whole:
-            return folded(make, params, brief, source.folds, _fold_epochs(source, params))
+        if folds is not None and family.deals_folds and not brief.whole:
+            return folded(make, params, brief, folds, _fold_epochs(source, params))
         return make(params, brief)
 
     if repeats > 1:
@@ -90,7 +88,7 @@ def can_save(source: Any) -> bool:
 
 def ends_by_itself(source: Any) -> bool:
     """Whether trials of `source` may end without being told to."""
-    return family_of(source).ends or by_folds(source)
+    return family_of(source).ends or folds_of(source) is not None
 
 
 def check_data(source: Any, given: bool) -> None:
@@ -102,15 +100,29 @@ def check_data(source: Any, given: bool) -> None:
         raise ValueError(f"{name} takes no data, and the study gives some. Write def {name}(params, data): ...")
     if not given and family is FUNCTION and function.takes(source, "data") and not function.defaults(source, "data"):
         raise ValueError(f"{name} takes data, and the study gives none. Write Study(..., data='digits').")
-    if given and family is CLASS and not function.takes(source.setup, "data"):
-        raise ValueError(
-            f"{name}.setup takes no data, and the study gives some. Write def setup(self, params, data): ..."
-        )
-    if not given and by_folds(source):
+    if given and family.given_to is not None:
+        method, argument = family.given_to
+        if not function.takes(getattr(source, method), argument):
+            raise ValueError(
+                f"{name}.{method} takes no data, and the study gives some. "
+                f"Write def {method}(self, params, {argument}): ..."
+            )
+    if not given and folds_of(source) is not None:
         raise ValueError(f"{name} validates by folds of the study's data. Give them: Study(..., data='digits')")
-    wants_own = family.kind in ("torch", "keras", "lightning")
-    if wants_own and not given and getattr(source, "data", None) is None:
-        raise ValueError(f"{name} has no data. Write {_OWN_DATA} in it, or give the study some: Study(..., data=...)")
+    if family.is_network:
+        _check_own_data(name, getattr(source, "data", None), given)
+
+
+def _check_own_data(name: str, data: Any, given: bool) -> None:
+    if data is None and not given:
+        raise ValueError(
+            f"{name} has no data. Write def data(self, params): ... in it, or give the study some: Study(..., data=...)"
+        )
+    if data is not None and given and not function.takes(data, "given"):
+        raise ValueError(
+            f"{name} brings data of its own, and the study gives some. "
+            f"Make batches of these, def data(self, params, given): ..., or leave data out of the study."
+        )
 
 
 def check_params(source: Any, points: Iterable[Params]) -> None:
@@ -142,7 +154,7 @@ def check_metrics(source: Any, wanted: tuple[str, ...]) -> None:
     """Raises ValueError where an estimator is asked for a metric that nobody computes."""
     from trainables.metrics import METRICS, settled
 
-    if family_of(source).kind not in ("estimator", "sklearn", "boosting"):
+    if not family_of(source).needs_data:  # whoever brings data may report what it likes
         return
     own = settled(getattr(source, "metrics", ()))
     for name in wanted:

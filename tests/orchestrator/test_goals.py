@@ -199,4 +199,4 @@ def test_a_trial_whose_params_were_changed_is_told_by_those_of_its_best_report()
 
     trial = record.best()
 
-    assert (trial.best_epoch, trial.best_params, trial.params) == (1, {"x": 0.1}, {"x": 0.9})
+    assert (trial.best_epoch, trial.point, trial.params) == (1, {"x": 0.1}, {"x": 0.9})

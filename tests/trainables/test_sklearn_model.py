@@ -16,9 +16,10 @@ from search import Goal
 from trainables import SklearnTrainable
 from trainables.contract import Brief
 from trainables.data import Data, deal
+from trainables.families import folds_of
 from trainables.folds import CrossTraining, Folds, folded
 from trainables.sklearn_model import load_model, routed
-from trainables.start import by_folds, can_save, check_metrics, ends_by_itself, kind_of, starter
+from trainables.start import can_save, check_data, check_metrics, ends_by_itself, kind_of, starter
 
 PIPELINE = make_pipeline(StandardScaler(), SVC())
 
@@ -173,7 +174,8 @@ def test_an_estimator_of_the_users_own_is_loaded_only_where_the_study_builds_it(
 
 def test_estimators_and_their_classes_are_known_for_what_they_are():
     for source, kind in ((SVC(), "estimator"), (SVC, "estimator"), (PIPELINE, "estimator"), (Families, "sklearn")):
-        assert (kind_of(source), can_save(source), ends_by_itself(source), by_folds(source)) == (kind, True, True, True)
+        assert (kind_of(source), can_save(source), ends_by_itself(source)) == (kind, True, True)
+        assert isinstance(folds_of(source), Folds)
 
 
 def test_a_goal_that_nobody_computes_is_refused_before_anything_starts():
@@ -214,7 +216,7 @@ def test_a_fold_of_what_trains_in_epochs_is_a_whole_training():
     [
         (lambda: Folds(1), r"n=1 makes no folds\. Write Folds\(5\)"),
         (lambda: Folds(5, by="stratify"), r"folds by 'stratify' are unknown\. Did you mean 'stratified'"),
-        (lambda: Folds(3, by="grouped").splits(Data("iris").read()), r"need to know the groups\. Name their column"),
+        (lambda: Folds(3, by="grouped").splits(Data("iris").read()), r"rows are dealt by group, and have none\. Name their column"),
         (
             lambda: Folds(60).splits(Data("iris").read(), classes=(0, 1, 2)),
             r"150 rows are not dealt into 60 stratified folds.*Folds\(2\)",
@@ -224,3 +226,40 @@ def test_a_fold_of_what_trains_in_epochs_is_a_whole_training():
 def test_folds_that_cannot_be_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_without_folds_one_model_is_scored_on_the_rows_kept_to_validate_with():
+    class Single(SklearnTrainable):
+        folds = None
+
+        def estimator(self, params):
+            return SVC(**params)
+
+    given = deal(Data("iris", seed=1)).given
+    found = run(Single, {"C": 2.0}, Brief("accuracy", ("accuracy",), given))
+
+    model = SVC(C=2.0).fit(given.train.inputs, given.train.targets)
+    assert found == [{"accuracy": pytest.approx(model.score(given.validation.inputs, given.validation.targets))}]
+    assert folds_of(Single) is None
+
+
+@pytest.mark.parametrize(
+    ("methods", "given", "message"),
+    [
+        ({}, False, r"Net has no data\. Write def data\(self, params\).*or give the study some"),
+        (
+            {"data": lambda self, params: None},
+            True,
+            r"Net brings data of its own, and the study gives some\. Make batches of these, def data\(self, params, given",
+        ),
+    ],
+)
+def test_a_network_has_data_from_one_side(methods, given, message):
+    from trainables import TorchTrainable
+
+    with pytest.raises(ValueError, match=message):
+        check_data(type("Net", (TorchTrainable,), {**NET, **methods}), given)
+    check_data(type("Net", (TorchTrainable,), {**NET, "data": lambda self, params, given=None: None}), True)
+
+
+NET = {name: lambda self, *given: None for name in ("model", "optimizer", "loss")}
