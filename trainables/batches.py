@@ -1,13 +1,14 @@
 """Tensors in batches, kept on the device and drawn by index."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from trainables.contract import Params
 from trainables.rows import Given, Rows
 
 
@@ -73,6 +74,13 @@ def split(
         Batches(inputs[train], targets[train], batch_size, shuffle=True),
         Batches(inputs[held], targets[held], batch_size=4096),
     )
+
+
+def own_batches(data: Callable[..., Any] | None, params: Params, given: Given | None) -> Any:
+    """What a trainable's own `data` makes, of the study's rows where it has some; None for these as they are."""
+    if data is None:
+        return None
+    return data(params) if given is None else data(params, given=given)
 
 
 def batches_of(given: Given, batch_size: int) -> tuple[Batches, Batches]:

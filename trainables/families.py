@@ -57,7 +57,7 @@ _BASES = {  # by the module of the base class
         "sklearn", "trainables.sklearn_model:sklearn_training", needs_data=True, deals_folds=False
     ),
     "trainables.boosting": Family("boosting", "trainables.boosting:BoostingTraining", needs_data=True),
-    "trainables.keras_model": Family("keras", "trainables.keras_model:keras_training", ends=False, is_network=True),
+    "trainables.keras_model": Family("keras", "trainables.keras_model:KerasTraining", ends=False, is_network=True),
     "trainables.lightning_model": Family(
         "lightning", "trainables.lightning_model:LightningTraining", ends=False, is_network=True, computes=False
     ),

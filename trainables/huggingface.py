@@ -19,9 +19,9 @@ from typing import Any
 import torch
 
 from trainables.contract import Brief, Metrics, Params
-from trainables.function import takes
+from trainables.litter import collect
 from trainables.takeover import check, check_weights, misfit, plain, settings, take_over
-from trainables.threaded import Report, collect, reported, size_of, sown
+from trainables.threaded import Report, reported, size_of, sown
 
 try:
     import transformers
@@ -232,10 +232,6 @@ def _trainer(task: HuggingFaceTrainable, params: Params, brief: Brief) -> Any:
     """The user's own, of the study's data where it has some."""
     name = type(task).__name__
     make: Callable[..., Any] = task.trainer
-    if brief.given is not None and not takes(make, "given"):
-        raise ValueError(
-            f"{name}.trainer takes no data, and the study gives some. Write def trainer(self, params, given): ..."
-        )
     trainer = make(params) if brief.given is None else make(params, given=brief.given)
     if not isinstance(trainer, transformers.Trainer):
         raise TypeError(

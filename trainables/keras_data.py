@@ -7,11 +7,10 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from trainables.batches import tensors_of
+from trainables.batches import own_batches, tensors_of
 from trainables.contract import Params
-from trainables.function import takes
 from trainables.keras_outputs import codes_of
-from trainables.loop import Loop
+from trainables.loop import Loop, class_weights
 from trainables.rows import Given
 
 
@@ -55,20 +54,21 @@ class Part:
 
 
 def parts_of(data: Callable[..., Any] | None, params: Params, given: Given | None) -> tuple[Part, Part]:
-    """To train on, and to validate with: the user's own, those made of the study's data, or the study's as they are."""
-    if data is not None and (given is None or takes(data, "given")):
-        train, validation = data(params) if given is None else data(params, given=given)
+    """To train on, and to validate with: the user's own, or the study's as they are."""
+    found = own_batches(data, params, given)
+    if found is not None:
+        train, validation = found
         return Part(train), Part(validation)
     assert given is not None, "a study of a model without data is refused"
     own = Part(tensors_of(given.train))
     return own, Part(tensors_of(given.validation)) if given.has_validation else own
 
 
-def class_weights(part: Part, loop: Loop) -> dict[int, float] | None:
-    """Weights by class: as given, or N / (C * count).
+def weights_by_class(part: Part, loop: Loop) -> dict[int, float] | None:
+    """Weights by class, as Keras takes them.
 
     Raises:
-        ValueError: Keras cannot weigh such rows.
+        ValueError: Keras cannot weigh such rows, or there are more classes than weights.
     """
     if loop.class_weights is None:
         return None
@@ -77,16 +77,7 @@ def class_weights(part: Part, loop: Loop) -> dict[int, float] | None:
             "class weights are wanted, and Keras does not weigh a DataLoader by class. "
             "Return (inputs, targets) of arrays from data(), or leave class_weights out of Loop."
         )
-    codes = codes_of(part.targets())
-    counts = np.bincount(codes).tolist()
-    if isinstance(loop.class_weights, str):
-        return {code: len(codes) / (len(counts) * max(count, 1)) for code, count in enumerate(counts)}
-    if len(loop.class_weights) < len(counts):
-        raise ValueError(
-            f"class_weights={loop.class_weights!r} are for {len(loop.class_weights)} classes, and there are "
-            f"{len(counts)}. Give one per class, or class_weights='balanced'."
-        )
-    return dict(enumerate(loop.class_weights))
+    return dict(enumerate(class_weights(loop, codes_of(part.targets())) or ()))
 
 
 def _count(inputs: Any) -> int:

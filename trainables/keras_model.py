@@ -6,7 +6,6 @@ with every epoch; the generators of layers, such as GaussianNoise's, are among t
 model is built before its first `fit`, which would else build it by a batch, and so shuffle once more than later ones.
 """
 
-import gc
 import math
 import os
 import random
@@ -17,13 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from trainables.batches import tensor_of
 from trainables.contract import Brief, Metrics, Params
-from trainables.keras_data import class_weights, parts_of
+from trainables.device import device_of
+from trainables.keras_data import parts_of, weights_by_class
 from trainables.keras_outputs import predictions_of, targets_like
 from trainables.keras_variables import assign, kind_of, misfit, moments, read, state_of, write
+from trainables.litter import collect
 from trainables.loop import Loop, Patience, loop_of
 from trainables.metrics import Own, Predictions, computable, evaluate, settled
 
@@ -42,7 +41,6 @@ except ModuleNotFoundError as error:
 
 STATE, MODEL = "state.npz", "model.keras"
 POLICIES = {"bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
-LITTER_MIB = 64  # of closed models, until they are collected
 
 
 class KerasTrainable(ABC):
@@ -74,11 +72,6 @@ class KerasTrainable(ABC):
         """A new compiled model; Keras is seeded, and the names of layers and metrics count from the beginning."""
 
 
-def keras_training(task: KerasTrainable, params: Params, brief: Brief) -> "KerasTraining":
-    """A trial under way."""
-    return KerasTraining(task, params, brief)
-
-
 class KerasTraining:
     """A `KerasTrainable` under way: reports `loss` (validation), `train_loss` and the metrics.
 
@@ -98,13 +91,14 @@ class KerasTraining:
         self._loop = loop_of(task.loop, params)
         self._patience = Patience(self._loop, brief.mode if self._loop.watch == brief.metric else None)
         self._named = {**_own_metrics(task), **settled(computable(brief.metrics))}
-        _check_device(self._loop)
+        self._classes = brief.given.codes if brief.given is not None else None
+        device_of(self._loop)
         _sow()
         with _own_settings(self._loop):
             self._model: Any = _checked(task.model(params))
             _settle(self._model.optimizer, self._loop)
             self._train, self._validation = parts_of(task.data, params, brief.given)
-            self._class_weights = class_weights(self._train, self._loop)
+            self._class_weights = weights_by_class(self._train, self._loop)
             self._model.evaluate(**self._validation.arguments(self._loop.batch_size), steps=1, verbose=0)  # builds all
 
     def step(self) -> Metrics | None:
@@ -160,7 +154,7 @@ class KerasTraining:
         if self._model is not None:
             variables = [*self._model.variables, *self._model.optimizer.variables]
             self._model = None
-            _collect(sum(4 * math.prod(variable.shape) for variable in variables))
+            collect(sum(4 * math.prod(variable.shape) for variable in variables))
 
     @property
     def _many(self) -> int:
@@ -175,20 +169,14 @@ class KerasTraining:
         if not wanted:
             return found
         outputs = self._validation.outputs(self._model, self._many)
-        return {**found, **evaluate(wanted, targets_like(outputs, self._validation.targets()), self._read(outputs))}
+        targets = targets_like(outputs, self._validation.targets())
+        return {**found, **evaluate(wanted, targets, self._read(outputs), self._classes)}
 
     def _read(self, outputs: Any) -> Predictions:
         return predictions_of(outputs, takes_logits=getattr(self._model.loss, "from_logits", False))
 
 
 # -- how it is trained -------------------------------------------------------------------------------
-
-
-def _check_device(loop: Loop) -> None:
-    if loop.precision == "fp16" and not torch.cuda.is_available():
-        raise ValueError("precision 'fp16' wants a GPU, and this trial has none. Write Loop(precision='bf16').")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8") if loop.deterministic else None
-    torch.use_deterministic_algorithms(loop.deterministic, warn_only=True)  # of the process, which trials share
 
 
 def _sow() -> None:
@@ -247,18 +235,3 @@ def _settle(optimizer: Any, loop: Loop) -> None:
 def _rows_seen(model: Any) -> int:
     """How many the last epoch had: the tracker of the loss, a mean over rows, has counted them."""
     return next((int(metric.count.value) for metric in model.metrics if metric.name == "loss"), 0)
-
-
-_litter = 0
-
-
-def _collect(size: int) -> None:
-    """Frees closed models once they are large: their parts refer to each other, and Python counts objects, not bytes.
-
-    It takes 0.2 s beside Keras and torch, which is more than a small fold.
-    """
-    global _litter
-    _litter += size
-    if _litter > LITTER_MIB * 2**20:
-        _litter = 0
-        gc.collect()

@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from trainables.batches import tensor_of, tensors_of
+from trainables.batches import own_batches, tensor_of, tensors_of
 from trainables.contract import Brief, Metrics, Params
-from trainables.function import takes
+from trainables.litter import collect
 from trainables.metrics import Predictions
 from trainables.rows import Given
 from trainables.takeover import Settings, check, misfit, plain, read, settings, take_over
-from trainables.threaded import THREAD, Report, collect, reported, size_of, sown
+from trainables.threaded import THREAD, Report, reported, size_of, sown
 from trainables.torch_model import said_by
 
 try:
@@ -249,11 +249,10 @@ def _module(task: LightningTrainable, params: Params) -> Any:
 
 def _data(task: LightningTrainable, params: Params, given: Given | None) -> dict[str, Any]:
     """As `fit` takes them: the user's own, those that the user makes of the study's data, or these as they are."""
-    data = task.data
-    if given is not None and (data is None or not takes(data, "given")):
+    found = own_batches(task.data, params, given)
+    if found is None:
+        assert given is not None, "a study of a model without data is refused"
         return _loaders(given, params.get("batch_size", 32))
-    assert data is not None, "a study of a model without data is refused"
-    found = data(params) if given is None else data(params, given=given)
     if isinstance(found, lightning.LightningDataModule):
         return {"datamodule": found}
     if not isinstance(found, list | tuple) or len(found) != 2:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainables.contract import Params
+from trainables.metrics import mode_of
+from trainables.spelling import nearest
 
 PRECISIONS = ("full", "bf16", "fp16")
 
@@ -43,8 +45,6 @@ class Loop:
             if not whole and not (value is None and name == "patience"):
                 raise ValueError(f"{name}={value!r} is no whole number of 1 or more. Write Loop({name}=1).")
         if self.precision not in PRECISIONS:
-            from trainables.spelling import nearest
-
             raise ValueError(f"precision={self.precision!r} is unknown. {nearest(str(self.precision), PRECISIONS)}")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ValueError(f"clip_norm={self.clip_norm!r} stops all learning. Write Loop(clip_norm=1.0), or None.")
@@ -66,6 +66,31 @@ def loop_of(loop: "Loop | Callable[[Params], Loop]", params: Params) -> Loop:
     return found
 
 
+def class_weights(loop: Loop, codes: Any) -> list[float] | None:
+    """A weight per class: as given, or N / (C * count) of the training rows; None where there are none.
+
+    Args:
+        loop: of the trial.
+        codes: an array of classes 0, 1, 2 ...
+
+    Raises:
+        ValueError: there are more classes than weights.
+    """
+    import numpy as np
+
+    if loop.class_weights is None:
+        return None
+    counts = np.bincount(np.ravel(codes))
+    if isinstance(loop.class_weights, str):
+        return [float(counts.sum() / (len(counts) * max(count, 1))) for count in counts]
+    if len(loop.class_weights) < len(counts):
+        raise ValueError(
+            f"class_weights={loop.class_weights!r} are for {len(loop.class_weights)} classes, and there are "
+            f"{len(counts)}. Give one per class, or class_weights='balanced'."
+        )
+    return list(loop.class_weights)
+
+
 class Patience:
     """Whether a metric still gets better; early stopping as Prechelt 1998 counts it, epochs without progress.
 
@@ -75,8 +100,6 @@ class Patience:
     """
 
     def __init__(self, loop: Loop, mode: str | None = None):
-        from trainables.metrics import mode_of
-
         self._loop, self._sign = loop, -1.0 if (mode or mode_of(loop.watch)) == "max" else 1.0
         self.state: dict[str, float] = {"best": math.inf, "without": 0}
 

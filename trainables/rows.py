@@ -59,6 +59,11 @@ class Given:
         return self.rows.take(slice(self.cut, None))
 
     @property
+    def codes(self) -> range | None:
+        """The classes as networks know them, by number."""
+        return None if self.classes is None else range(len(self.classes))
+
+    @property
     def has_validation(self) -> bool:
         """Whether there are rows to validate with."""
         return self.cut < len(self.rows)

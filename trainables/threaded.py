@@ -5,7 +5,6 @@ trains may save what it trains. The generators of `random`, numpy and torch are 
 epoch is wanted is what the loop draws from.
 """
 
-import gc
 import queue
 import threading
 import time
@@ -16,7 +15,6 @@ from trainables.seeds import sow
 
 PATIENCE_S = 5.0  # for a loop to come to its end
 THREAD = "train"  # the name of its thread
-LITTER_MIB = 64  # of models whose loops are closed, until they are collected
 _NOTHING: Any = object()
 _ENOUGH = "no more epochs are wanted"
 
@@ -96,27 +94,9 @@ def reported(
             )
 
 
-_litter = 0
-
-
 def size_of(model: Any) -> int:
     """Bytes of a torch module."""
     return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-
-
-def collect(size: int) -> None:
-    """Collects what closed loops have left, when that is worth its time.
-
-    Trainers and their models refer to each other in circles, and so stay where nobody collects them.
-
-    Args:
-        size: bytes of a model that is left just now.
-    """
-    global _litter
-    _litter += size
-    if _litter > LITTER_MIB * 2**20:
-        _litter = 0
-        gc.collect()
 
 
 def sown() -> Callable[[], None]:

@@ -38,7 +38,8 @@ class Leg(tune.Trainable):
     def setup(self, config: dict[str, Any], packed: bytes, terms: dict[str, Any], repeats: int, brief: Brief) -> None:
         source, params_of = pickle.loads(packed)  # noqa: S301 - packed by our own driver
         start = starter(source, brief, repeats)
-        self._session = Session(lambda params, seed: start(params_of(params), seed), **terms, meter=Meter())
+        self._meter = Meter()
+        self._session = Session(lambda params, seed: start(params_of(params), seed), **terms, meter=self._meter)
         self._session.begin(json.loads(config["leg"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -60,3 +61,4 @@ class Leg(tune.Trainable):
 
     def cleanup(self) -> None:
         self._session.end()
+        self._meter.end()

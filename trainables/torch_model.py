@@ -5,21 +5,22 @@ interrupted and taken up again computes what it would have computed undisturbed.
 """
 
 import functools
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy
 import torch
 from torch import Tensor, nn
 
-from trainables.batches import Batches, batches_of, tensor_of
+from trainables.batches import Batches, batches_of, own_batches, tensor_of
 from trainables.contract import Brief, Metrics, Params
+from trainables.device import device_of
 from trainables.function import takes
-from trainables.loop import Loop, Patience, loop_of
+from trainables.loop import Loop, Patience, class_weights, loop_of
 from trainables.metrics import Own, Predictions, computable, evaluate, load, settled
+from trainables.spelling import nearest
+from trainables.takeover import misfit, plain
 
 Loader = Iterable[tuple[Tensor, Tensor]]
 
@@ -77,7 +78,7 @@ class TorchTraining:
     def __init__(self, task: TorchTrainable, params: Params, brief: Brief = Brief()):  # noqa: B008 - frozen
         self._task, self._epoch, self.rows = task, 0, 0
         self._loop = loop_of(task.loop, params)
-        self._device = _device(self._loop)
+        self._device = device_of(self._loop)
         self._model = task.model(params).to(self._device)
         self._optimizer = task.optimizer(params, self._model.parameters())
         train, validation = self._loaders(params, brief)
@@ -88,8 +89,7 @@ class TorchTraining:
         self._batch_metrics = task.metrics if callable(task.metrics) else None
         self._named = {**({} if self._batch_metrics else settled(task.metrics)), **settled(computable(brief.metrics))}
         load(self._named)
-        known = brief.given.classes if brief.given is not None else None
-        self._classes = None if known is None else range(len(known))
+        self._classes = brief.given.codes if brief.given is not None else None
 
     def step(self) -> Metrics | None:
         if self._patience.is_over:
@@ -102,7 +102,7 @@ class TorchTraining:
     def save(self, folder: Path) -> None:
         state = {
             "model": self._model.state_dict(),
-            "optimizer": {"name": type(self._optimizer).__name__, **_plain(self._optimizer.state_dict())},
+            "optimizer": {"name": type(self._optimizer).__name__, **plain(self._optimizer.state_dict())},
             "epoch": self._epoch,
             "rows": self.rows,
             "patience": self._patience.state,
@@ -120,10 +120,7 @@ class TorchTraining:
             self._model.load_state_dict(state["model"])
             self._load_optimizer(state["optimizer"])
         except (RuntimeError, ValueError) as error:
-            raise ValueError(
-                f"the checkpoint {folder.name} does not fit the model that these params build ({_line(error)}). "
-                f"Params that shape a model cannot change under trained weights: name the others in PBT(mutate=...)."
-            ) from error
+            raise misfit(folder.name, error) from error
         self._epoch, self.rows = state["epoch"], state.get("rows", 0)
         self._patience.state = state.get("patience", self._patience.state)
         if state.get("scaler"):
@@ -197,13 +194,11 @@ class TorchTraining:
             return self._model(inputs).float()
 
     def _loaders(self, params: Params, brief: Brief) -> tuple[Loader, Loader]:
-        """The user's own, those that the user makes of the study's data, or the study's as they are."""
-        data = self._task.data
-        if brief.given is None:
-            assert data is not None, "a study of a model without data is refused"
-            return data(params)
-        if data is not None and takes(data, "given"):
-            return data(params, given=brief.given)
+        """The user's own, or the study's as they are."""
+        found = own_batches(self._task.data, params, brief.given)
+        if found is not None:
+            return found
+        assert brief.given is not None, "a study of a model without data is refused"
         return batches_of(brief.given, self._loop.batch_size)
 
     def _batches(self, loader: Loader, role: str) -> Iterator[tuple[Tensor, Tensor]]:
@@ -234,15 +229,6 @@ class TorchTraining:
         return loader.to(self._device) if isinstance(loader, Batches) else loader
 
 
-def _device(loop: Loop) -> torch.device:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if loop.precision == "fp16" and device.type == "cpu":
-        raise ValueError("precision 'fp16' wants a GPU, and this trial has none. Write Loop(precision='bf16').")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8") if loop.deterministic else None
-    torch.use_deterministic_algorithms(loop.deterministic, warn_only=True)  # of the process, which trials share
-    return device
-
-
 def _loss_of(task: TorchTrainable, weight: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
     """The loss of a batch, with class weights bound where there are any.
 
@@ -253,8 +239,6 @@ def _loss_of(task: TorchTrainable, weight: Tensor | None) -> Callable[[Tensor, T
     if isinstance(loss, str):
         loss = getattr(nn.functional, loss, None)
         if loss is None:
-            from trainables.spelling import nearest
-
             raise ValueError(
                 f"torch.nn.functional has no {task.loss!r}. {nearest(str(task.loss), vars(nn.functional))}"
             )
@@ -266,14 +250,11 @@ def _loss_of(task: TorchTrainable, weight: Tensor | None) -> Callable[[Tensor, T
 
 
 def _weights(loop: Loop, train: Loader, device: torch.device) -> Tensor | None:
-    """`[C]` of the classes: as given, or N / (C * count)."""
+    """`[C]` of the classes, on the device."""
     if loop.class_weights is None:
         return None
-    if not isinstance(loop.class_weights, str):
-        return torch.tensor(loop.class_weights, dtype=torch.float32, device=device)
     targets = train.targets if isinstance(train, Batches) else torch.cat([target for _, target in train])
-    counts = torch.bincount(targets.flatten())
-    return (len(targets) / (len(counts) * counts.clamp(min=1))).float().to(device)
+    return torch.tensor(class_weights(loop, targets.cpu().numpy()), dtype=torch.float32, device=device)
 
 
 def _in_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
@@ -319,20 +300,7 @@ def _scalar(name: str, score: Any) -> Tensor:
     return score.reshape(())
 
 
-def _plain(state: Any) -> Any:
-    """An optimizer's state without numpy's scalars, which are not loaded again with `weights_only`."""
-    if isinstance(state, dict):
-        return {key: _plain(value) for key, value in state.items()}
-    if isinstance(state, list | tuple):
-        return type(state)([_plain(value) for value in state])
-    return state.item() if isinstance(state, numpy.generic) else state
-
-
 def _shape(batch: Any) -> str:
     if isinstance(batch, list | tuple):
         return f"a {type(batch).__name__} of {', '.join(type(part).__name__ for part in batch) or 'nothing'}"
     return f"a {type(batch).__name__}"
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

@@ -11,11 +11,10 @@ import weakref
 import pytest
 import torch
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-transformers = pytest.importorskip("transformers")
-pytest.importorskip("accelerate")
+os.environ["HF_HUB_OFFLINE"] = "1"  # before it is imported
 
-from transformers import (  # noqa: E402
+import transformers
+from transformers import (
     BertConfig,
     BertForSequenceClassification,
     EarlyStoppingCallback,
@@ -25,12 +24,13 @@ from transformers import (  # noqa: E402
     TrainingArguments,
 )
 
-from trainables import threaded  # noqa: E402
-from trainables.contract import Brief  # noqa: E402
-from trainables.function import FunctionTraining  # noqa: E402
-from trainables.huggingface import HuggingFaceTrainable, HuggingFaceTraining, ReportCallback  # noqa: E402
-from trainables.rows import Given, Rows  # noqa: E402
-from trainables.seeds import sow  # noqa: E402
+from trainables import litter
+from trainables.contract import Brief
+from trainables.function import FunctionTraining
+from trainables.huggingface import HuggingFaceTrainable, HuggingFaceTraining, ReportCallback
+from trainables.rows import Given, Rows
+from trainables.seeds import sow
+from trainables.start import check_data
 
 TOKENS = torch.randint(0, 30, (40, 6), generator=torch.Generator().manual_seed(0))
 EXAMPLES = [{"input_ids": row, "labels": label} for row, label in zip(TOKENS, (TOKENS[:, 0] > 15).long(), strict=True)]
@@ -391,7 +391,7 @@ def test_a_full_disk_is_an_os_error_and_the_next_checkpoint_is_whole(tmp_path, f
 
 
 def test_closing_ends_the_thread_and_frees_the_model(monkeypatch):
-    monkeypatch.setattr(threaded, "LITTER_MIB", 0)
+    monkeypatch.setattr(litter, "LITTER_MIB", 0)
     run = training()
     curve(run, 1)
     model = weakref.ref(run._trainer.model)
@@ -451,7 +451,7 @@ def test_the_studys_data_are_given_to_a_trainer_that_takes_them(closing):
 
     assert curve(run, 1) == curve(closing(training()), 1)
     with pytest.raises(ValueError, match=r"Task\.trainer takes no data.*Write def trainer\(self, params, given\)"):
-        training(brief=Brief(given=given))
+        check_data(Task, given=True)
 
 
 def test_a_function_reports_every_evaluation_by_the_callback():

@@ -17,9 +17,9 @@ from sklearn.datasets import load_iris
 from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold
 
-from trainables import Folds, Given, Loop, Rows, keras_model
+from trainables import Folds, Given, Loop, Rows, keras_model, litter
 from trainables.contract import Brief
-from trainables.keras_model import KerasTrainable, keras_training
+from trainables.keras_model import KerasTrainable, KerasTraining
 from trainables.repeated import RepeatedTraining
 from trainables.seeds import sow
 from trainables.start import starter
@@ -81,7 +81,7 @@ def variant(**parts):
 
 def training(task=None, seed=0, brief=Brief(given=GIVEN), **changes):  # noqa: B008 - frozen
     sow(seed, 0)
-    return keras_training(task or Net(), PARAMS | changes, brief)
+    return KerasTraining(task or Net(), PARAMS | changes, brief)
 
 
 def curve(run, epochs, seed=0, start=0):
@@ -612,7 +612,7 @@ def test_what_keras_cannot_do_is_refused_with_the_mend(parts, message):
         training(variant(**parts))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="it can, there")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU trains in fp16")
 def test_fp16_without_a_gpu_is_refused():
     with pytest.raises(ValueError, match=r"'fp16' wants a GPU, .*\. Write Loop\(precision='bf16'\)"):
         training(variant(loop=Loop(precision="fp16")))
@@ -641,7 +641,7 @@ def test_without_keras_the_extra_is_named(monkeypatch):
 
 
 def test_closed_models_are_collected_before_they_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(keras_model, "LITTER_MIB", 1)
+    monkeypatch.setattr(litter, "LITTER_MIB", 1)
     seen = []
 
     for _ in range(3):

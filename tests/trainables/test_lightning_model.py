@@ -7,20 +7,19 @@ import sys
 import threading
 import weakref
 
+import lightning
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
-lightning = pytest.importorskip("lightning")
-
-from trainables import threaded  # noqa: E402
-from trainables.contract import Brief  # noqa: E402
-from trainables.lightning_model import LightningTrainable, LightningTraining  # noqa: E402
-from trainables.rows import Given, Rows  # noqa: E402
-from trainables.seeds import sow  # noqa: E402
-from trainables.start import starter  # noqa: E402
+from trainables import litter
+from trainables.contract import Brief
+from trainables.lightning_model import LightningTrainable, LightningTraining
+from trainables.rows import Given, Rows
+from trainables.seeds import sow
+from trainables.start import starter
 
 ROWS = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
 CLASSES = (ROWS.sum(1) > 0).long()
@@ -262,7 +261,7 @@ def test_params_of_numpy_do_not_spoil_a_checkpoint(tmp_path, closing):
 
 
 def test_closing_ends_the_thread_and_frees_the_module(monkeypatch):
-    monkeypatch.setattr(threaded, "LITTER_MIB", 0)
+    monkeypatch.setattr(litter, "LITTER_MIB", 0)
     run = training()
     curve(run, 1)
     module = weakref.ref(run._module)

@@ -133,11 +133,52 @@ def test_codecarbon_takes_over_when_it_is_ready():
     assert carbon._tracker is None
 
 
-def test_a_source_that_fails_costs_no_trial(monkeypatch):
+def test_a_source_that_fails_costs_no_trial_and_is_told_once(monkeypatch, capsys):
     monkeypatch.setattr(energy, "WARM_S", -1.0)
-    monkeypatch.setitem(sys.modules, "codecarbon", None)
     counted = Energy()
+    monkeypatch.setitem(sys.modules, "codecarbon", None)
 
-    assert counted.spent(1.0, 0.5) >= 0
-    assert counted.spent(1.0, 0.5) > 0
+    for _ in range(3):
+        assert counted.spent(1.0, 0.5) > 0
+        counted._carbon._thread.join(10)
     counted.close()
+
+    assert capsys.readouterr().out.count("codecarbon failed (ModuleNotFoundError") == 1
+
+
+def test_a_gpu_that_counts_no_energy_is_asked_once(monkeypatch):
+    import pynvml
+
+    asked = []
+
+    def refuse(handle):
+        asked.append(handle)
+        raise pynvml.NVMLError_NotSupported()
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,GPU-1")
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: f"index {index}")
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", lambda name: f"uuid {name}")
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetTotalEnergyConsumption", refuse)
+
+    counted = Energy()
+    counted.restart()
+
+    assert counted.spent(1.0, 0.5) > 0
+    assert asked == ["index 0"]
+
+
+def test_the_counters_of_all_gpus_that_are_seen_are_joules(monkeypatch):
+    import pynvml
+
+    counts = {"index 0": iter([1000, 1000, 4000]), "uuid GPU-1": iter([0, 0, 2000])}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,GPU-1")
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: f"index {index}")
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", lambda name: f"uuid {name}")
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetTotalEnergyConsumption", lambda handle: next(counts[handle]))
+
+    counted = Energy()
+    counted.restart()
+
+    assert counted.spent(0.0, 0.0) == pytest.approx(5.0, abs=0.2)

@@ -216,7 +216,10 @@ def test_a_fold_of_what_trains_in_epochs_is_a_whole_training():
     [
         (lambda: Folds(1), r"n=1 makes no folds\. Write Folds\(5\)"),
         (lambda: Folds(5, by="stratify"), r"folds by 'stratify' are unknown\. Did you mean 'stratified'"),
-        (lambda: Folds(3, by="grouped").splits(Data("iris").read()), r"rows are dealt by group, and have none\. Name their column"),
+        (
+            lambda: Folds(3, by="grouped").splits(Data("iris").read()),
+            r"rows are dealt by group, and have none\. Name their column",
+        ),
         (
             lambda: Folds(60).splits(Data("iris").read(), classes=(0, 1, 2)),
             r"150 rows are not dealt into 60 stratified folds.*Folds\(2\)",
@@ -250,7 +253,7 @@ def test_without_folds_one_model_is_scored_on_the_rows_kept_to_validate_with():
         (
             {"data": lambda self, params: None},
             True,
-            r"Net brings data of its own, and the study gives some\. Make batches of these, def data\(self, params, given",
+            r"Net brings data of its own, and the study gives some\. Make batches .*def data\(self, params, given\)",
         ),
     ],
 )
