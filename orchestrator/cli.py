@@ -22,6 +22,7 @@ SET = click.option(
 ADDRESS = click.option(
     "--address", help="HOST:PORT of a Ray cluster; otherwise the one this host is on, or a local one."
 )
+TRUST = click.option("--trust", is_flag=True, help="Go on although the folder belongs to another user.")
 HOURS = click.option("--hours", help="Time for the whole study: 2, or '90 min'.")
 
 
@@ -71,12 +72,14 @@ def run(study: str, trials: int | None, hours: str | None, settings: Sequence[st
 @HOURS
 @ADDRESS
 @click.option("--accept-changes", is_flag=True, help="Go on although the trainable's code has changed.")
-@click.option("--trust", is_flag=True, help="Go on although the folder belongs to another user.")
+@TRUST
 def resume(folder: str, trials: str | None, hours: str | None, address: str | None, **consent: bool) -> None:
     """Go on with a study that was interrupted, killed or finished."""
     with _Mends():
-        from orchestrator.saved import reopen
+        from orchestrator.saved import check_owner, reopen
 
+        if not consent["trust"]:
+            check_owner(Path(folder))  # before its code is imported
         study = reopen(Path(folder))
         results = study.resume(folder, trials, hours, address=address, **consent)
     _exit(results)
@@ -88,14 +91,17 @@ def resume(folder: str, trials: str | None, hours: str | None, address: str | No
 @click.option("--top", type=click.IntRange(min=1), default=1, help="Train so many of the best, as an ensemble.")
 @click.option("--trial", help="Train this one instead of the best: t00012.")
 @ADDRESS
-def retrain(folder: str, epochs: int | None, top: int, trial: str | None, address: str | None) -> None:
+@TRUST
+def retrain(folder: str, epochs: int | None, top: int, trial: str | None, address: str | None, trust: bool) -> None:
     """Train a study's winner on all rows, to the end, and score it on the test rows once."""
     with _Mends():
         from orchestrator.drive import drive
         from orchestrator.results import Results
         from orchestrator.retrain import retraining
-        from orchestrator.saved import reopen
+        from orchestrator.saved import check_owner, reopen
 
+        if not trust:
+            check_owner(Path(folder), "retrain")
         study = reopen(Path(folder))
         again = retraining(study, Results(Path(folder), study.space), epochs=epochs, top=top, trial=trial)
         results = drive(again, None, address=address, progress=True)

@@ -144,9 +144,9 @@ class Record:
         """
         return min(self._sound(), key=lambda trial: trial.rank or (), default=None)
 
-    def ranked(self) -> list[TrialRecord]:
-        """All that could win, the best first."""
-        return sorted(self._sound(), key=lambda trial: trial.rank or ())
+    def ranked(self, longest: bool = True) -> list[TrialRecord]:
+        """All that could win, the best first; with `longest=False` also those whose means are over fewer folds."""
+        return sorted(self._sound(longest), key=lambda trial: trial.rank or ())
 
     def front(self) -> list[TrialRecord]:
         """The trials within the limits that no other one beats in every objective, in their order."""
@@ -160,11 +160,11 @@ class Record:
         losses = np.array([(trial.rank or ())[1:] for trial in kept])
         return [trial for trial, front in zip(kept, fronts(losses), strict=True) if front == 0]
 
-    def _sound(self) -> list[TrialRecord]:
+    def _sound(self, longest: bool = True) -> list[TrialRecord]:
         """Those that can win. A mean over two folds is no better than one over five: then only the longest can."""
         sound = [trial for trial in self.trials.values() if trial.status not in BAD and trial.rank is not None]
-        longest = max((trial.epoch for trial in sound), default=0)
-        return [trial for trial in sound if trial.epoch == longest] if self.by_last else sound
+        most = max((trial.epoch for trial in sound), default=0)
+        return [trial for trial in sound if trial.epoch == most] if self.by_last and longest else sound
 
     def counts(self) -> dict[str, int]:
         """How many trials have each status; statuses that nobody has are left out."""

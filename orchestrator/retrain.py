@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator import ledger
 from orchestrator.budget import Budget
-from orchestrator.folder import Lease
+from orchestrator.folder import BusyError, Lease
 from orchestrator.results import Results
 from search import FullLength, Random, Strategy
 from trainables.contract import Brief
 from trainables.data import single
-from trainables.families import FUNCTION, folds_of
-from trainables.metrics import computable, evaluate, settled
+from trainables.families import FUNCTION, called, folds_of
+from trainables.metrics import computable, default_metrics, evaluate, settled
 from trainables.mixture import mixed
 from trainables.start import family_of, starter
 
@@ -43,8 +43,6 @@ def retraining(study: "Study", source: Results, *, epochs: int | None, top: int,
         ValueError, LookupError: there is no such trial, or none has reported a usable value.
     """
     if family_of(study.train) is FUNCTION:
-        from orchestrator.study import called
-
         raise ValueError(
             f"{called(study.train)} is a function, and keeps no model that could be shipped. "
             f"Derive a class from Trainable, with save(self, folder), and retrain a study of that."
@@ -66,84 +64,91 @@ def retraining(study: "Study", source: Results, *, epochs: int | None, top: int,
     )
 
 
-def predictions(study: "Study", results: Results, inputs: Any, classes: Sequence[Any] | None) -> "Predictions":
-    """What a retrained study's models say of inputs; of several their mean.
+def predict(study: "Study", results: Results, inputs: Any) -> Any:
+    """`[N]` what a retrained study's models say of inputs: classes as the data had them, or numbers.
 
     Args:
         study: as it was retrained.
         results: its results.
-        inputs: `[N, ...]`, as the trainable takes them.
-        classes: of the targets; None where they are no classes.
+        inputs: `[N, ...]`, as the study's data have them.
+
+    Raises:
+        LookupError: no model is trained to its end.
+        ValueError: such models are not asked.
     """
+    import numpy as np
+
     dealt = study.deal()
+    classes = None if dealt is None else dealt.given.classes
+    is_network = family_of(study.train).is_network
+    found = _predictions(study, results, dealt, single(inputs) if is_network else inputs)
+    if classes is None:
+        return np.asarray(found.numbers)
+    return np.asarray(classes)[found.labels] if is_network else np.asarray(found.labels)
+
+
+def score_test(study: "Study", results: Results, dealt: "Dealt | None") -> None:
+    """Scores a finished retraining on the rows that no trial saw, once; where that is not to be done, does nothing.
+
+    The caller holds the lease of the retraining's folder.
+    """
+    record = results.record
+    if not study.whole or dealt is None or dealt.test is None or record.outcome != "done" or record.tested is not None:
+        return
+    earlier = _tested_before(study)
+    if earlier:
+        _append(results.folder, "note", text=f"the test rows were not scored again: {earlier}")
+        return
+    try:
+        found = _scores(study, results, dealt)
+    except Exception as error:  # noqa: BLE001 - noted; the models are there, and whoever made them can score them
+        _append(results.folder, "note", text=f"the test rows were not scored: {error}")
+        return
+    trials = [trial.id for trial in record.trials.values() if trial.status == "ended"]
+    _append(results.folder, "tested", trials=trials, rows=len(dealt.test), metrics=found)
+    _tell_source(study, results.folder, found)
+
+
+def _scores(study: "Study", results: Results, dealt: "Dealt") -> dict[str, float]:
+    """`test_` and the names of the goal's metrics that are known, or of those that are usual."""
+    assert dealt.test is not None
+    named = settled(computable(study.goal.metrics)) or settled(default_metrics(dealt.given.classes))
+    said = _predictions(study, results, dealt, dealt.test.inputs)
+    found = evaluate(named, dealt.test.targets, said, _classes(study, dealt))
+    return {f"test_{name}": value for name, value in found.items()}
+
+
+def _predictions(study: "Study", results: Results, dealt: "Dealt | None", inputs: Any) -> "Predictions":
+    """What the models say of inputs as their family takes them; of several their mean."""
     goal = study.goal
-    brief = Brief(goal.metric, goal.metrics, None if dealt is None else dealt.given, whole=True)
+    brief = Brief(goal.metric, goal.metrics, None if dealt is None else dealt.given, whole=True, mode=goal.mode)
     start = starter(study.train, brief)
     found = []
     for trial in results.record.trials.values():
         folder = results.checkpoint_of(trial)
         if trial.status != "ended" or folder is None:
             continue
-        training = start(study.space.nest(study.space.decode(trial.params)), trial.seed)
-        training.load(folder)
+        training: Any = start(study.space.nest(study.space.decode(trial.params)), trial.seed)
         if not hasattr(training, "predictions"):
             raise ValueError(
                 f"{family_of(study.train).kind} models are not asked for predictions. "
                 f"Load the checkpoint yourself: {folder}"
             )
+        training.load(folder)
         found.append(training.predictions(inputs))
+        training.close()
     if not found:
         raise LookupError(
             f"{results.folder.name} has no model that is trained to its end. Go on: a440 resume {results.folder}"
         )
-    return mixed(found, classes)
+    return mixed(found, _classes(study, dealt))
 
 
-def said(study: "Study", results: Results, inputs: Any) -> Any:
-    """`[N]` classes as the data had them, or numbers."""
-    import numpy as np
-
-    dealt = study.deal()
-    classes = None if dealt is None else dealt.given.classes
-    coded = classes is not None and family_of(study.train).is_network
-    inputs = single(inputs) if family_of(study.train).is_network else inputs
-    found = predictions(study, results, inputs, range(len(classes)) if coded and classes is not None else classes)
-    if classes is None:
-        return np.asarray(found.numbers)
-    return np.asarray(classes)[found.labels] if coded else np.asarray(found.labels)
-
-
-def score_test(study: "Study", results: Results, dealt: "Dealt | None") -> dict[str, float] | None:
-    """Scores a finished retraining on the rows that no trial saw, once; None where that is not to be done.
-
-    The caller holds the lease of the retraining's folder.
-    """
-    record = results.record
-    if not study.whole or dealt is None or dealt.test is None or record.outcome != "done" or record.tested is not None:
+def _classes(study: "Study", dealt: "Dealt | None") -> Sequence[Any] | None:
+    """Those of the targets, as models of the study's family know them; None where they are none."""
+    if dealt is None:
         return None
-    earlier = _tested_before(study)
-    if earlier:
-        _append(results.folder, "note", text=f"the test rows were not scored again: {earlier}")
-        return None
-    try:
-        found = _scores(study, results, dealt)
-    except Exception as error:  # noqa: BLE001 - the models are there, and whoever made them can score them
-        _append(results.folder, "note", text=f"the test rows were not scored: {error}")
-        return None
-    trials = [trial.id for trial in record.trials.values() if trial.status == "ended"]
-    _append(results.folder, "tested", trials=trials, rows=len(dealt.test), metrics=found)
-    _tell_source(study, results.folder, found)
-    return found
-
-
-def _scores(study: "Study", results: Results, dealt: "Dealt") -> dict[str, float]:
-    """`test_` and the names of the goal's metrics that are known, or of those that are usual."""
-    assert dealt.test is not None
-    classes = dealt.given.classes
-    coded = range(len(classes)) if classes is not None and family_of(study.train).is_network else classes
-    named = settled(computable(study.goal.metrics)) or settled(["accuracy"] if classes is not None else ["r2", "rmse"])
-    said = predictions(study, results, dealt.test.inputs, coded)
-    return {f"test_{name}": value for name, value in evaluate(named, dealt.test.targets, said, coded).items()}
+    return dealt.given.codes if family_of(study.train).is_network else dealt.given.classes
 
 
 def _winners(source: Results, top: int, trial: str | None) -> "list[TrialRecord]":
@@ -151,11 +156,16 @@ def _winners(source: Results, top: int, trial: str | None) -> "list[TrialRecord]
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ValueError(f"top={top!r} trains nothing. Write top=1, or more for an ensemble.")
     if trial is not None:
-        if trial not in record.trials:
-            raise ValueError(f"{source.folder.name} has no trial {trial!r}. See them: a440 table {source.folder}")
-        return [record.trials[trial]]
-    if not record.trials or record.best() is None:
-        _ = source.best  # says why there is none
+        found = [one for one in record.ranked(longest=False) if one.id == trial]
+        if not found:
+            raise ValueError(
+                f"{source.folder.name} has no trial {trial!r} with a usable value. See them: a440 table {source.folder}"
+            )
+        if top > 1:
+            raise ValueError(f"one trial, {trial}, and the {top} best are two wishes. Leave one of them out.")
+        return found
+    if record.best() is None:
+        _ = source.best  # raises, and says why there is none
     return record.ranked()[:top]
 
 
@@ -187,7 +197,11 @@ def _tell_source(study: "Study", by: Path, metrics: dict[str, float]) -> None:
     """Writes into the searched study's ledger that its test rows have been looked at."""
     source = Path(str((study.lineage or {}).get("study", "")))
     if (source / "ledger").is_dir():
-        lease = Lease(source)
+        try:
+            lease = Lease(source)
+        except BusyError as error:
+            _append(by, "note", text=f"{source.name} was not told that its test rows have been scored: {error}")
+            return
         try:
             _append(source, "tested", by=by.name, metrics=metrics, trials=(study.lineage or {}).get("trials", []))
         finally:

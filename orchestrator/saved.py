@@ -93,12 +93,12 @@ def changed_code(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in before if name in after and before[name] != after[name])
 
 
-def check_owner(folder: Path) -> None:
-    """Raises ValueError where the study is another user's: its checkpoints would be loaded in our name."""
+def check_owner(folder: Path, verb: str = "resume") -> None:
+    """Raises ValueError where the study is another user's: its code and its checkpoints would be loaded in our name."""
     if folder.exists() and folder.stat().st_uid != os.getuid():
         raise ValueError(
-            f"{folder} belongs to the user {folder.stat().st_uid}, and resuming it loads its checkpoints. "
-            f"If you trust them: a440 resume {folder} --trust"
+            f"{folder} belongs to the user {folder.stat().st_uid}, and to {verb} it runs the code that it names. "
+            f"If you trust them: a440 {verb} {folder} --trust"
         )
 
 
@@ -166,7 +166,7 @@ def digest(train: Any) -> dict[str, str]:
         with contextlib.suppress(OSError, TypeError):
             texts[getattr(train, "__qualname__", "train")] = inspect.getsource(train)
     if looks_like_an_estimator(train) and not inspect.isclass(train):
-        texts[type(train).__name__] = repr(train)
+        texts[type(train).__name__] = _described(train)
     return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in sorted(texts.items())}
 
 
@@ -187,6 +187,12 @@ def _options(domain: Choice) -> list[Any] | str:
         return list(json.loads(json.dumps(domain.options, allow_nan=False)))
     except (TypeError, ValueError):
         return str(domain)
+
+
+def _described(estimator: Any) -> str:
+    """All params of an estimator, which scikit-learn's `repr` cuts at 700 characters."""
+    whole = inspect.signature(type(estimator).__repr__).parameters
+    return str(estimator.__repr__(N_CHAR_MAX=10**6) if "N_CHAR_MAX" in whole else repr(estimator))
 
 
 def _version(name: str) -> str | None:

@@ -1,8 +1,6 @@
 """A study: all that decides a result, as one value, and the verbs that act on it."""
 
 import dataclasses
-import random
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,24 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from cluster import Bundle
 from orchestrator.budget import Budget
+from orchestrator.fit import check_fit
 from orchestrator.folder import check_name, resolve
-from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, check_agreement, strategy_of
+from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, strategy_of
 from search.agreement import check_points, points_of
 from search.dialects import read_space
 from search.limits import Limit
-from search.schedulers import last_epoch, needs_checkpoints
 from trainables.data import Data, Dealt, deal
-from trainables.families import folds_of, looks_like_an_estimator
-from trainables.metrics import mode_of
-from trainables.start import (
-    can_save,
-    check_data,
-    check_metrics,
-    check_params,
-    ends_by_itself,
-    family_of,
-    kind_of_estimator,
-)
+from trainables.families import called, folds_of
+from trainables.start import family_of, kind_of_estimator
 from trainables.targets import wanted_kind
 
 if TYPE_CHECKING:
@@ -127,7 +116,7 @@ class Study:
         }
         for key, value in settled.items():
             object.__setattr__(self, key, value)
-        self._check()
+        check_fit(self)
 
     @property
     def by_last(self) -> bool:
@@ -260,10 +249,10 @@ class Study:
             inputs: `[N, ...]`, in the form of the study's data.
         """
         from orchestrator.results import Results
-        from orchestrator.retrain import said
+        from orchestrator.retrain import predict
 
         folder = retrained.folder if isinstance(retrained, Results) else Path(retrained)
-        return said(dataclasses.replace(self, whole=True), Results(folder, self.space), inputs)
+        return predict(dataclasses.replace(self, whole=True), Results(folder, self.space), inputs)
 
     def with_budget(self, trials: int | None = None, hours: float | str | None = None) -> "Study":
         """This study with another budget; where it has no number of trials, a sampler's last point or a population."""
@@ -292,58 +281,6 @@ class Study:
             )
         if self.strategy.scheduler.mutates and self.budget.trials == 1:
             raise ValueError("a population of 1 has nobody to copy. Set trials=4 or more.")
-
-    def _check(self) -> None:
-        """Raises ValueError where parts that are right by themselves do not fit together."""
-        check_data(self.train, self.data is not None)
-        points = (self.space.nest(self.space.sample(random.Random(seed))) for seed in range(8))
-        check_params(self.train, points)  # draws them only for a bare estimator
-        self._check_goal()
-        self._check_strategy()
-
-    def _check_goal(self) -> None:
-        """Refuses less of what more is better of; where the name may be the user's own, only says so."""
-        check_metrics(self.train, self.goal.metrics)
-        for objective in self.goal.objectives:
-            mode = mode_of(objective.metric)
-            if mode is None or mode == objective.mode:
-                continue
-            better = "more" if mode == "max" else "less"
-            seen = f"the goal is '{objective}', and {better} {objective.metric} is better."
-            if family_of(self.train).computes:
-                raise ValueError(f"{seen} Write '{mode} {objective.metric}'.")
-            warnings.warn(f"{seen} If it is what others mean by it, write '{mode} {objective.metric}'.", stacklevel=5)
-
-    def _check_strategy(self) -> None:
-        scheduler = self.strategy.scheduler
-        if needs_checkpoints(scheduler) and not can_save(self.train):
-            raise ValueError(
-                f"{scheduler} takes trials up again from checkpoints; {called(self.train)}() has none. "
-                f"Derive a class from Trainable, or use {self.strategy.sampler} + ASHA(max_epochs=27)."
-            )
-        if scheduler.mutates and self.by_last:
-            raise ValueError(
-                f"{scheduler} changes params in mid-trial, and a mean over folds of several points is of none of them. "
-                f"Use {self.strategy.sampler} + ASHA(max_epochs=5), or leave the folds out."
-            )
-        if last_epoch(scheduler) is None and not ends_by_itself(self.train):
-            raise ValueError(
-                f"{called(self.train)} trains until it is told to stop, and {self.strategy} never does. "
-                f"Say how long: {self.strategy.sampler} + FullLength(epochs=27)."
-            )
-        check_agreement(self.strategy, self.goal, self.space)
-        if self.learn_from and (scheduler.mutates or not self.strategy.sampler.learns):
-            unable = scheduler if scheduler.mutates else self.strategy.sampler
-            raise ValueError(
-                f"{unable} learns from no earlier trial, and so from none of {', '.join(self.learn_from)}. "
-                f"Use TPE() + ASHA(max_epochs=27), or leave learn_from out."
-            )
-
-
-def called(train: Any) -> str:
-    """A trainable's own name; `study` where it has none, such as a lambda or a partial."""
-    name = str(getattr(train, "__name__", type(train).__name__ if looks_like_an_estimator(train) else "study"))
-    return name if name.isidentifier() else "study"
 
 
 def _of(kind: type, value: Any, example: str) -> Any:

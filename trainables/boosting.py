@@ -4,6 +4,7 @@ A scheduler can so stop an ensemble that grows badly, and a trial goes on from i
 draws from a seed of its own: a library that goes on from a model would otherwise sample the same rows again.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any, Protocol
 
 from trainables.contract import Brief, Metrics, Params
 from trainables.loop import Loop, Patience
-from trainables.metrics import Own, Predictions, computable, evaluate, settled
+from trainables.metrics import Own, Predictions, computable, default_metrics, evaluate, settled
 from trainables.rows import Rows
-from trainables.sklearn_model import default_metrics, load_model, predictions_of, save_model
+from trainables.sklearn_model import load_model, predictions_of, save_model
 
 
 class BoostingTrainable(ABC):
@@ -74,15 +75,11 @@ class BoostingTraining:
 
     def save(self, folder: Path) -> None:
         """Writes the model in its library's own format, or skops'; none of them holds a pickle."""
-        import json
-
         self._ensemble.save(folder)
         state = {"grown": self._grown, "rows": self.rows, "patience": self._patience.state}
         (folder / "growth.json").write_text(json.dumps(state))
 
     def load(self, folder: Path) -> None:
-        import json
-
         state = json.loads((folder / "growth.json").read_text())
         self._grown, self.rows, self._patience.state = state["grown"], state["rows"], state["patience"]
         self._ensemble.load(folder)
@@ -248,14 +245,10 @@ def _predictions(ask: Callable[[], Any], classes: Any) -> Predictions:
 
 
 def _save_classes(folder: Path, classes: Any) -> None:
-    import json
-
     (folder / "classes.json").write_text(json.dumps(None if classes is None else classes.tolist()))
 
 
 def _load_classes(folder: Path) -> Any:
-    import json
-
     import numpy as np
 
     classes = json.loads((folder / "classes.json").read_text())

@@ -80,6 +80,12 @@ def looks_like_an_estimator(thing: Any) -> bool:
     return all(callable(getattr(thing, name, None)) for name in ("fit", "get_params", "set_params"))
 
 
+def called(source: Any) -> str:
+    """A trainable's own name; `study` where it has none, such as a lambda or a partial."""
+    name = str(getattr(source, "__name__", type(source).__name__ if looks_like_an_estimator(source) else "study"))
+    return name if name.isidentifier() else "study"
+
+
 def folds_of(source: Any) -> Folds | None:
     """The folds by which trials of it validate; None where they do so otherwise.
 

@@ -4,6 +4,7 @@ Everything is computed over all rows at once; a mean over batches is another num
 directions costs no import; computing loads scikit-learn, sacrebleu or rouge-score when it is asked for.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,35 +23,33 @@ class Metric:
         name: under which it is reported.
         mode: `max` or `min`: whether more or less of it is better.
         of: what it compares with the targets: `labels`, `scores` (per class), `numbers` or `texts`.
-        range: of its values, for readers.
     """
 
     name: str
     mode: str
     of: str
-    range: str
 
 
 _TABLE = (
-    Metric("accuracy", "max", "labels", "[0, 1]"),
-    Metric("balanced_accuracy", "max", "labels", "[0, 1]"),
-    Metric("f1", "max", "labels", "[0, 1]"),
-    Metric("f1_macro", "max", "labels", "[0, 1]"),
-    Metric("f1_micro", "max", "labels", "[0, 1]"),
-    Metric("f1_weighted", "max", "labels", "[0, 1]"),
-    Metric("precision_macro", "max", "labels", "[0, 1]"),
-    Metric("recall_macro", "max", "labels", "[0, 1]"),
-    Metric("roc_auc", "max", "scores", "[0, 1]"),
-    Metric("log_loss", "min", "scores", "[0, inf)"),
-    Metric("perplexity", "min", "scores", "[1, inf)"),
-    Metric("rmse", "min", "numbers", "[0, inf)"),
-    Metric("mse", "min", "numbers", "[0, inf)"),
-    Metric("mae", "min", "numbers", "[0, inf)"),
-    Metric("r2", "max", "numbers", "(-inf, 1]"),
-    Metric("bleu", "max", "texts", "[0, 100]"),
-    Metric("rouge1", "max", "texts", "[0, 1]"),
-    Metric("rouge2", "max", "texts", "[0, 1]"),
-    Metric("rougeL", "max", "texts", "[0, 1]"),
+    Metric("accuracy", "max", "labels"),
+    Metric("balanced_accuracy", "max", "labels"),
+    Metric("f1", "max", "labels"),
+    Metric("f1_macro", "max", "labels"),
+    Metric("f1_micro", "max", "labels"),
+    Metric("f1_weighted", "max", "labels"),
+    Metric("precision_macro", "max", "labels"),
+    Metric("recall_macro", "max", "labels"),
+    Metric("roc_auc", "max", "scores"),
+    Metric("log_loss", "min", "scores"),
+    Metric("perplexity", "min", "scores"),
+    Metric("rmse", "min", "numbers"),
+    Metric("mse", "min", "numbers"),
+    Metric("mae", "min", "numbers"),
+    Metric("r2", "max", "numbers"),
+    Metric("bleu", "max", "texts"),
+    Metric("rouge1", "max", "texts"),
+    Metric("rouge2", "max", "texts"),
+    Metric("rougeL", "max", "texts"),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 
@@ -87,23 +86,18 @@ class Predictions:
     ):
         self._labels, self._scores, self.classes = labels, scores, classes
         self._numbers = numbers or (lambda: self.labels)
-        self._known: dict[str, Any] = {}
 
-    @property
+    @functools.cached_property
     def labels(self) -> Any:
         """`[N]`; asked of the model once."""
-        if "labels" not in self._known:
-            self._known["labels"] = self._labels()
-        return self._known["labels"]
+        return self._labels()
 
-    @property
+    @functools.cached_property
     def numbers(self) -> Any:
         """`[N]` quantities; asked of the model once."""
-        if "numbers" not in self._known:
-            self._known["numbers"] = self._numbers()
-        return self._known["numbers"]
+        return self._numbers()
 
-    @property
+    @functools.cached_property
     def scores(self) -> Any:
         """`[N, C]` or `[N]`; asked of the model once.
 
@@ -115,14 +109,17 @@ class Predictions:
                 "this model gives labels and no probabilities. "
                 "Take one that has predict_proba, such as SVC(probability=True), or the goal 'max accuracy'."
             )
-        if "scores" not in self._known:
-            self._known["scores"] = self._scores()
-        return self._known["scores"]
+        return self._scores()
 
 
 def computable(names: Iterable[str]) -> list[str]:
     """Those of the names that can be computed from predictions alone."""
     return [name for name in dict.fromkeys(names) if name in METRICS]
+
+
+def default_metrics(classes: Any) -> list[str]:
+    """What is reported where nothing was asked for that is known."""
+    return ["r2", "rmse"] if classes is None else ["accuracy"]
 
 
 def settled(metrics: Iterable[str | Own] | Mapping[str, Own] | str) -> dict[str, str | Own]:
@@ -240,9 +237,8 @@ def _of_labels(name: str, targets: Any, labels: Any, classes: Any) -> float:
     targets, labels = np.asarray(targets), np.asarray(labels)
     match name:
         case "accuracy":
-            if targets.shape == labels.shape == (len(targets),) and {targets.dtype.kind, labels.dtype.kind} <= set(
-                "iub"
-            ):
+            coded = {targets.dtype.kind, labels.dtype.kind} <= set("iub")
+            if coded and targets.shape == labels.shape == (len(targets),):
                 return float(np.mean(targets == labels))  # scikit-learn's takes a millisecond, as long as an epoch may
             return float(metrics.accuracy_score(targets, labels))
         case "balanced_accuracy":

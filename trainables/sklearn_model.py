@@ -14,7 +14,7 @@ from typing import Any
 from trainables.contract import Brief, Metrics, Params
 from trainables.families import folds_of
 from trainables.folds import CrossTraining, Folds
-from trainables.metrics import Own, Predictions, computable, evaluate, settled
+from trainables.metrics import Own, Predictions, computable, default_metrics, evaluate, settled
 from trainables.rows import Given, Rows
 from trainables.spelling import nearest
 
@@ -91,11 +91,6 @@ def _training(
     if brief.whole or folds is None:
         return OneFit(scoring, brief.given)
     return CrossTraining(scoring.fit_and_score, brief.given, folds)
-
-
-def default_metrics(classes: Any) -> list[str]:
-    """What is reported where nothing was asked for that is known."""
-    return ["r2", "rmse"] if classes is None else ["accuracy"]
 
 
 class Scoring:

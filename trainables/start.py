@@ -7,7 +7,7 @@ from typing import Any
 
 from trainables import function
 from trainables.contract import Brief, Params, Training
-from trainables.families import ESTIMATOR, FUNCTION, Family, family_of_class, folds_of, looks_like_an_estimator
+from trainables.families import ESTIMATOR, FUNCTION, Family, called, family_of_class, folds_of, looks_like_an_estimator
 from trainables.folds import folded
 from trainables.meter import MEASURED
 from trainables.repeated import RepeatedTraining
@@ -93,7 +93,7 @@ def ends_by_itself(source: Any) -> bool:
 
 def check_data(source: Any, given: bool) -> None:
     """Raises ValueError where a study gives data that a trainable does not take, or does not give what it needs."""
-    family, name = family_of(source), getattr(source, "__name__", type(source).__name__)
+    family, name = family_of(source), called(source)
     if family.needs_data and not given:
         raise ValueError(f"{name} has nothing to learn from. Give the study data: Study(..., data='digits')")
     if given and family is FUNCTION and not function.takes(source, "data"):

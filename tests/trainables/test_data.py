@@ -133,7 +133,8 @@ def test_data_are_written_in_one_line_and_read_from_it(tmp_path):
     assert str(again) == str(data)
     assert len(again.read()) == 40
     assert str(Data("digits")) == "Data('digits')"
-    assert not Data(frame(), target="days").has_words
+    with pytest.raises(ValueError, match=r"were given in Python, as DataFrame.*Go on from Python"):
+        parse(str(Data(frame(), target="days")), {"Data": Data})
 
 
 def test_joined_rows_keep_their_kind():
