@@ -9,10 +9,11 @@
 Rows are dealt once, by the seed: a test part that no trial ever sees, a validation part, and the rest to train on.
 """
 
-import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import xxhash
 
 from trainables.folds import KINDS, dealt_by
 from trainables.rows import Given, Rows
@@ -94,7 +95,7 @@ class Dealt:
     Attributes:
         given: what trials may see.
         test: what only the winner is scored on; None where nothing was kept back.
-        digest: of all rows, twelve hexadecimal digits.
+        digest: of all rows, sixteen hexadecimal digits.
     """
 
     given: Given
@@ -195,7 +196,7 @@ def _digest(rows: Rows) -> str:
     import numpy as np
     import pandas as pd
 
-    found = hashlib.blake2b(digest_size=6)
+    found = xxhash.xxh3_64()
     for part in (rows.inputs, rows.targets, rows.groups):
         if part is None:
             continue

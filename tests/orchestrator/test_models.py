@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 
 from orchestrator import ASHA, PBT, Data, FullLength, Random, Results, Study, TorchTrainable, fixed, loguniform
 from orchestrator.cli import main
+from orchestrator.folder import Lease
 from orchestrator.spec import parse_text
 from tests.kit.trainables import Blobs, Mean, reads_rows
 
@@ -127,12 +128,18 @@ def test_from_the_shell_a_winner_is_retrained_by_one_word(searched, monkeypatch,
 
     done = CliRunner().invoke(main, ["retrain", str(results.folder), "--trial", "t00001"])
     wrong = CliRunner().invoke(main, ["retrain", str(results.folder), "--trial", "t99999"])
+    both = CliRunner().invoke(main, ["retrain", str(results.folder), "--trial", "t00001", "--top", "2"])
+    monkeypatch.setattr("os.getuid", lambda: -1)
+    foreign = CliRunner().invoke(main, ["retrain", str(results.folder)])
 
     assert done.exit_code == 0, done.output
     assert "retrains" in done.output
     assert not (tmp_path / "runs").exists(), "it lies beside the study"
     assert wrong.exit_code == 2
-    assert "has no trial 't99999'. See them: a440 table" in wrong.output
+    assert "has no trial 't99999' with a usable value. See them: a440 table" in wrong.output
+    assert "one trial, t00001, and the 2 best are two wishes. Leave one of them out." in both.output
+    assert f"If you trust them: a440 retrain {results.folder} --trust" in foreign.output
+    assert (both.exit_code, foreign.exit_code) == (2, 2)
 
 
 def test_all_trials_read_the_same_rows_where_they_lie(tmp_path):
@@ -259,6 +266,18 @@ def test_a_class_of_ones_own_is_scored_by_what_it_predicts(tmp_path):
     assert again.tested == {"test_rmse": pytest.approx((error**2).mean() ** 0.5)}
     best = CliRunner().invoke(main, ["best", str(again.folder)])
     assert "on rows that no trial saw" in best.output
+
+
+def test_a_driver_at_work_in_the_searched_study_undoes_no_retraining(tmp_path):
+    study = Study(Mean, {"shift": fixed(0.5)}, "min rmse", Random(), data=Data("diabetes", test=0.2), storage=tmp_path)
+    results = study.run(trials=1, progress=False)
+    lease = Lease(results.folder)
+
+    again = study.retrain(results, progress=False)
+    lease.release()
+
+    assert set(again.tested) == {"test_rmse"}
+    assert again.record.notes[-1].startswith(f"{results.folder.name} was not told that its test rows have been scored")
 
 
 def test_models_that_cannot_be_asked_are_kept_and_it_is_said(tmp_path):
