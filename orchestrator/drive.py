@@ -232,7 +232,7 @@ class _Driver:
             **({"picked": str(self._outlook.strategy.sampler)} if self._outlook.picked else {}),
             **({"by_last": True} if study.by_last else {}),
             **({"lineage": dict(study.lineage)} if study.lineage else {}),
-            **({"data": self._dealt.digest} if self._dealt is not None else {}),
+            **(self._dealt.told() if self._dealt is not None else {}),
         )
         told = set(conductor.record.notes)
         for note in [*(f"ledger: {problem}" for problem in reading.problems), *changes, *self._before.notes]:

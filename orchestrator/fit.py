@@ -4,11 +4,12 @@ import random
 import warnings
 from typing import TYPE_CHECKING
 
-from search import check_agreement
+from search import Space, check_agreement
 from search.schedulers import last_epoch, needs_checkpoints
+from trainables.checks import Points, check_data, check_settings
 from trainables.families import called
 from trainables.metrics import mode_of
-from trainables.start import can_save, check_data, check_metrics, check_params, ends_by_itself, family_of
+from trainables.start import can_save, ends_by_itself, family_of
 
 if TYPE_CHECKING:
     from orchestrator.study import Study
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
 def check_fit(study: "Study") -> None:
     """Raises ValueError where parts that are right by themselves do not fit together."""
     check_data(study.train, study.data is not None)
-    points = (study.space.nest(study.space.sample(random.Random(seed))) for seed in range(8))
-    check_params(study.train, points)  # draws them only for a bare estimator
+    check_settings(study.train, study.goal.metrics, some_points(study.space))
     _check_goal(study)
     _check_strategy(study)
 
 
+def some_points(space: Space) -> Points:
+    """Some nested params as a study may draw them; drawn only where they are looked at."""
+    return lambda: (space.nest(space.sample(random.Random(seed))) for seed in range(8))
+
+
 def _check_goal(study: "Study") -> None:
     """Refuses less of what more is better of; where the name may be the user's own, only says so."""
-    check_metrics(study.train, study.goal.metrics)
     for objective in study.goal.objectives:
         mode = mode_of(objective.metric)
         if mode is None or mode == objective.mode:

@@ -15,11 +15,13 @@ from orchestrator.budget import Budget
 from orchestrator.folder import BusyError, Lease
 from orchestrator.results import Results
 from search import FullLength, Random, Strategy
+from trainables.checks import check_can_be_kept, own_metrics
 from trainables.contract import Brief
 from trainables.data import single
 from trainables.families import FUNCTION, called, folds_of
 from trainables.metrics import computable, default_metrics, evaluate, settled
 from trainables.mixture import mixed
+from trainables.spelling import nearest
 from trainables.start import family_of, starter
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ def retraining(study: "Study", source: Results, *, epochs: int | None, top: int,
     Args:
         study: that was run.
         source: its results.
-        epochs: how long; None for as long as the winner took to become its best (of what ends by itself: to its end).
+        epochs: how long; None for as long as the winner took to become its best (of what ends by itself and is no
+            boosted ensemble: to its end).
         top: how many of the best trials; their mean is what is scored on the test rows.
         trial: the id of one that is to be taken instead of the best.
 
@@ -49,6 +52,7 @@ def retraining(study: "Study", source: Results, *, epochs: int | None, top: int,
         )
     winners = _winners(source, top, trial)
     points = [study.space.decode(winner.point) for winner in winners]
+    check_can_be_kept(study.train, lambda: map(study.space.nest, points))
     lineage = {"study": str(source.folder.resolve()), "trials": [winner.id for winner in winners]}
     return dataclasses.replace(
         study,
@@ -78,13 +82,47 @@ def predict(study: "Study", results: Results, inputs: Any) -> Any:
     """
     import numpy as np
 
-    dealt = study.deal()
+    columns, classes = _learned(results)
+    dealt = _as_learned(study.deal(), classes)
     classes = None if dealt is None else dealt.given.classes
     is_network = family_of(study.train).is_network
-    found = _predictions(study, results, dealt, single(inputs) if is_network else inputs)
+    arranged = _arranged(inputs, columns)
+    found = _predictions(study, results, dealt, single(arranged) if is_network else arranged)
     if classes is None:
         return np.asarray(found.numbers)
     return np.asarray(classes)[found.labels] if is_network else np.asarray(found.labels)
+
+
+def _learned(results: Results) -> tuple[list[str] | None, tuple[Any, ...] | None]:
+    """The columns and the classes that models were trained on, whatever the study's data have become since."""
+    for event in ledger.read(results.folder / "ledger").events:
+        if event["event"] == "study_started" and "data" in event:
+            classes = event.get("classes")
+            return event.get("columns"), None if classes is None else tuple(classes)
+    return None, None
+
+
+def _as_learned(dealt: "Dealt | None", classes: tuple[Any, ...] | None) -> "Dealt | None":
+    if dealt is None or classes is None:
+        return dealt
+    return dataclasses.replace(dealt, given=dataclasses.replace(dealt.given, classes=classes))
+
+
+def _arranged(inputs: Any, columns: list[str] | None) -> Any:
+    """A table with the columns that models were trained on, in their order; all other inputs as they are.
+
+    Raises:
+        ValueError: it lacks some.
+    """
+    if columns is None or not hasattr(inputs, "columns"):
+        return inputs
+    known = {str(column): column for column in inputs.columns}
+    for column in columns:
+        if column not in known:
+            raise ValueError(
+                f"the inputs have no column {column!r}, on which models were trained. {nearest(column, known)}"
+            )
+    return inputs[[known[column] for column in columns]]
 
 
 def score_test(study: "Study", results: Results, dealt: "Dealt | None") -> None:
@@ -112,7 +150,9 @@ def score_test(study: "Study", results: Results, dealt: "Dealt | None") -> None:
 def _scores(study: "Study", results: Results, dealt: "Dealt") -> dict[str, float]:
     """`test_` and the names of the goal's metrics that are known, or of those that are usual."""
     assert dealt.test is not None
-    named = settled(computable(study.goal.metrics)) or settled(default_metrics(dealt.given.classes))
+    own = own_metrics(study.train)
+    wanted = {name: own[name] for name in study.goal.metrics if name in own}
+    named = {**settled(computable(study.goal.metrics)), **wanted} or settled(default_metrics(dealt.given.classes))
     said = _predictions(study, results, dealt, dealt.test.inputs)
     found = evaluate(named, dealt.test.targets, said, _classes(study, dealt))
     return {f"test_{name}": value for name, value in found.items()}
@@ -178,7 +218,7 @@ def _length(study: "Study", winners: "list[TrialRecord]", points: list[Any], epo
         lengths = [point.get("epochs", getattr(study.train, "fold_epochs", None)) for point in points]
         known = [length for length in lengths if length is not None]
         return max(known) if known and family.deals_folds else None
-    return None if family.ends else max(winner.best_epoch for winner in winners)
+    return None if family.ends and not family.grows else max(winner.best_epoch for winner in winners)
 
 
 def _tested_before(study: "Study") -> str | None:

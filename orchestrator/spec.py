@@ -10,6 +10,7 @@ budget: {trials: 64}
 import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -191,6 +192,12 @@ def _data(value: Any) -> Data:
     if isinstance(value, str) and value.lstrip().startswith("Data("):
         value = parse(value, {"Data": Data})
     elif isinstance(value, Mapping):
+        names = [f.name for f in fields(Data)]
+        for key in value:
+            if key not in names:
+                raise ValueError(f"{key!r} is unknown. {did_you_mean(key, names)}")
+        if "source" not in value:
+            raise ValueError("it has no source. Write data: {source: digits}, or the path of a .parquet or .csv file")
         value = Data(**value)
     if not isinstance(value, str | Data):
         raise ValueError(f"it is {value!r}. Write what to learn from: Data('rows.parquet', target='price')")

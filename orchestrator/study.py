@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from cluster import Bundle
 from orchestrator.budget import Budget
-from orchestrator.fit import check_fit
+from orchestrator.fit import check_fit, some_points
 from orchestrator.folder import check_name, resolve
 from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, strategy_of
 from search.agreement import check_points, points_of
 from search.dialects import read_space
 from search.limits import Limit
+from trainables.checks import check_given, kind_of_targets
 from trainables.data import Data, Dealt, deal
-from trainables.families import called, folds_of
-from trainables.start import family_of, kind_of_estimator
+from trainables.families import ESTIMATOR, called, folds_of
+from trainables.start import family_of
 from trainables.targets import wanted_kind
 
 if TYPE_CHECKING:
@@ -127,15 +128,20 @@ class Study:
     def folds(self) -> int | None:
         """How many epochs a trial has at most, a fold each; None where it does not validate by folds."""
         folds = None if self.whole else folds_of(self.train)
-        return None if folds is None else folds.n
+        if folds is None:
+            return None
+        return self.data.folds if self.data is not None and family_of(self.train) is ESTIMATOR else folds.n
 
     def deal(self) -> Dealt | None:
         """Reads the data and deals them as the trainable wants them; None where it brings its own."""
         if self.data is None:
             return None
         family, metrics = family_of(self.train), self.goal.metrics
-        kind = wanted_kind(metrics) or kind_of_estimator(self.train)
-        return deal(self.data, folds=self.by_last, tensors=family.is_network, kind=kind, metrics=metrics)
+        kind = wanted_kind(metrics) or kind_of_targets(self.train, some_points(self.space))
+        dealt = deal(self.data, folds=self.by_last, tensors=family.is_network, kind=kind, metrics=metrics)
+        folds = None if self.whole else folds_of(self.train)
+        check_given(self.train, dealt.given, folds, some_points(self.space))
+        return dealt
 
     def plan(self, trials: int | None = None, hours: float | str | None = None, address: str | None = None) -> "Plan":
         """What this study would do, and whether it ever could; starts nothing on this machine."""

@@ -19,7 +19,8 @@ class Batches:
     Attributes:
         inputs: `[N, ...]`.
         targets: `[N, ...]`.
-        batch_size: rows per batch; the last batch may be smaller.
+        batch_size: rows per batch; the last one may be smaller, but has a row by itself only where each has: a lone
+            one of shuffled rows joins the batch before it, for batch normalization cannot train on it.
         shuffle: a new order for every pass, drawn from torch's generator.
     """
 
@@ -34,14 +35,22 @@ class Batches:
             raise ValueError(f"batch_size={self.batch_size!r} makes no batches. Set batch_size=1 or more, whole.")
 
     def __len__(self) -> int:
-        return -(-len(self.inputs) // self.batch_size)
+        whole, rest = divmod(len(self.inputs), self.batch_size)
+        return whole + (rest > 0 and not self._joins_last)
+
+    @property
+    def _joins_last(self) -> bool:
+        return self.shuffle and len(self.inputs) > self.batch_size > 1 == len(self.inputs) % self.batch_size
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if not self.shuffle:
             yield from zip(self.inputs.split(self.batch_size), self.targets.split(self.batch_size), strict=True)
             return
         order = torch.randperm(len(self.inputs))  # on the CPU: one order, whatever the device
-        for rows in order.to(self.inputs.device).split(self.batch_size):
+        batches = list(order.to(self.inputs.device).split(self.batch_size))
+        if self._joins_last:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        for rows in batches:
             yield self.inputs[rows], self.targets[rows]
 
     def to(self, device: torch.device) -> "Batches":
@@ -88,11 +97,9 @@ def batches_of(given: Given, batch_size: int) -> tuple[Batches, Batches]:
 
     Without rows to validate with, the training rows are gone through in their order.
     """
-    inputs, targets = tensors_of(given.rows)
-    held = slice(given.cut, None) if given.has_validation else slice(None)
     return (
-        Batches(inputs[: given.cut], targets[: given.cut], batch_size, shuffle=True),
-        Batches(inputs[held], targets[held], batch_size=max(batch_size, 1024)),
+        Batches(*tensors_of(given.train), batch_size, shuffle=True),
+        Batches(*tensors_of(given.validation), max(batch_size, 1024)),
     )
 
 

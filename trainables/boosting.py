@@ -55,7 +55,7 @@ class BoostingTraining:
         self._metrics = wanted or settled(default_metrics(brief.given.classes))
         watched = task.loop.watch if task.loop.watch != "loss" else brief.metric
         heeded = Loop(patience=task.loop.patience, watch=watched, min_delta=task.loop.min_delta)
-        self._patience = Patience(heeded, brief.mode if watched == brief.metric else None)
+        self._patience = Patience(heeded, brief.mode if watched == brief.metric else None, endless=brief.whole)
         self._grown = 0
 
     def step(self) -> Metrics | None:
@@ -67,7 +67,7 @@ class BoostingTraining:
         self._ensemble.grow(grown, train)
         self.rows += len(train) * (grown - self._grown)
         self._grown = grown
-        held = self._given.validation if self._given.has_validation else train
+        held = self._given.validation
         said = self._ensemble.predictions(held.inputs)
         found = evaluate(self._metrics, held.targets, said, self._given.classes)
         self._patience.look(found)
@@ -118,20 +118,32 @@ def _ensemble(estimator: Any) -> Ensemble:
     home, name = type(estimator).__module__.split(".")[0], type(estimator).__name__
     if home == "sklearn" and name.startswith(("HistGradientBoosting", "GradientBoosting")):
         return _Sklearn(estimator)
-    if home == "lightgbm" and hasattr(estimator, "get_params"):
-        return _Lightgbm(estimator)
-    if home == "xgboost" and hasattr(estimator, "get_params"):
-        return _Xgboost(estimator)
+    if home in ("lightgbm", "xgboost") and hasattr(estimator, "get_params"):
+        _check_grows(estimator)
+        return _Lightgbm(estimator) if home == "lightgbm" else _Xgboost(estimator)
     raise TypeError(
         f"{name} does not grow by rounds. Return a HistGradientBoostingClassifier, an LGBMClassifier, an XGBClassifier "
         f"or the regressor of one of them; any other estimator is tuned by folds: derive from SklearnTrainable."
     )
 
 
-def _drawn() -> int:
-    """A seed of this epoch: whoever trains has sown numpy's generator."""
+def _check_grows(estimator: Any) -> None:
+    """Raises ValueError for boosters that are another model when they are grown in parts."""
+    settings = estimator.get_params()
+    for name in ("boosting_type", "boosting", "booster"):
+        if settings.get(name) in ("dart", "gblinear"):
+            raise ValueError(
+                f"{name}={settings[name]!r} is another model when it grows in parts, and changes what it grew before. "
+                f"Tune it by folds, each a whole fit: derive from SklearnTrainable."
+            )
+
+
+def _seed(own: Any, rounds: int) -> int:
+    """Of these rounds: from the user's own seed, or from numpy's generator, which whoever trains has sown."""
     import numpy as np
 
+    if isinstance(own, int | np.integer):
+        return int(np.random.default_rng([int(own), rounds]).integers(2**31 - 1))
     return int(np.random.randint(2**31 - 1))
 
 
@@ -145,7 +157,7 @@ class _Sklearn:
         if hasattr(estimator, "early_stopping"):
             settings["early_stopping"] = False  # which would hold rows back; patience and schedulers stop trials
         if estimator.random_state is None:
-            settings["random_state"] = _drawn()
+            settings["random_state"] = _seed(None, 0)
         self._model = estimator.set_params(**settings)
 
     def grow(self, rounds: int, rows: Rows) -> None:
@@ -169,15 +181,16 @@ class _Lightgbm:
     def __init__(self, estimator: Any):
         import lightgbm
 
-        self._library, self._estimator = lightgbm, estimator
+        self._library, self._estimator, self._own_seed = lightgbm, estimator, estimator.random_state
         self.rounds = int(estimator.n_estimators)
         self._booster: Any = None
         self._classes: Any = None  # of the rows it was grown on, which its columns stand for
 
     def grow(self, rounds: int, rows: Rows) -> None:
         more = rounds - (self._booster.current_iteration() if self._booster is not None else 0)
+        seed = _seed(self._own_seed, rounds)
         verbose = self._estimator.get_params().get("verbose", -1)
-        self._estimator.set_params(n_estimators=more, random_state=_drawn(), verbose=verbose)
+        self._estimator.set_params(n_estimators=more, random_state=seed, verbose=verbose)
         self._estimator.fit(rows.inputs, rows.targets, init_model=self._booster)
         self._booster = self._estimator.booster_
         self._classes = getattr(self._estimator, "classes_", None)
@@ -200,7 +213,7 @@ class _Xgboost:
     def __init__(self, estimator: Any):
         import xgboost
 
-        self._estimator = estimator
+        self._estimator, self._own_seed = estimator, estimator.random_state
         self.rounds = int(estimator.n_estimators or 100)
         self._grown: Any = None
         self._classifies = isinstance(estimator, xgboost.XGBClassifier)
@@ -210,7 +223,7 @@ class _Xgboost:
         import numpy as np
 
         done = 0 if self._grown is None else self._grown.num_boosted_rounds()
-        self._estimator.set_params(n_estimators=rounds - done, random_state=_drawn())
+        self._estimator.set_params(n_estimators=rounds - done, random_state=_seed(self._own_seed, rounds))
         targets = rows.targets
         if self._classifies:
             self._classes, targets = np.unique(targets, return_inverse=True)

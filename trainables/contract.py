@@ -50,6 +50,11 @@ class Brief:
     whole: bool = False
     mode: str | None = None
 
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """Those of the study's data; None where there are none."""
+        return None if self.given is None else self.given.classes
+
 
 class Trainable(ABC):
     """A model of any kind, trained one epoch at a time. Subclass it and fill in four methods.

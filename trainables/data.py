@@ -15,11 +15,11 @@ from typing import Any
 
 import xxhash
 
-from trainables.folds import KINDS, dealt_by
+from trainables.folds import KINDS, Folds, dealt_by
 from trainables.rows import Given, Rows
 from trainables.sources import BUNDLED, check_source, read_rows
 from trainables.spelling import nearest
-from trainables.targets import settled_targets
+from trainables.targets import TASKS, settled_targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,9 @@ class Data:
         validation: share of the others, (0, 1), that a trial validates with, where it does not do so by folds.
         by: how parts are dealt: as in `Folds`.
         seed: of the dealing.
+        folds: how many a bare estimator is validated by, 2 or more; classes say so themselves.
+        task: `classification` or `regression`: what targets are, where neither goal nor trainable tells; `auto` looks
+            at them, and asks where they could be either.
     """
 
     source: Any
@@ -44,6 +47,8 @@ class Data:
     validation: float = 0.2
     by: str = "auto"
     seed: int = 0
+    folds: int = 5
+    task: str = "auto"
 
     def __post_init__(self) -> None:
         for name, least in (("test", True), ("validation", False)):
@@ -53,6 +58,9 @@ class Data:
                 raise ValueError(f"{name}={share!r} is no share of the rows. Write {name}=0.2.")
         if self.by not in KINDS:
             raise ValueError(f"rows are not dealt by {self.by!r}. {nearest(str(self.by), KINDS)}")
+        if self.task not in TASKS:
+            raise ValueError(f"no task is called {self.task!r}. {nearest(str(self.task), TASKS)}")
+        Folds(self.folds)
         check_source(self.source, self.target)
         if isinstance(self.source, str | Path) and str(self.source) not in BUNDLED:
             object.__setattr__(self, "source", str(Path(self.source).expanduser().resolve()))
@@ -96,18 +104,36 @@ class Dealt:
         given: what trials may see.
         test: what only the winner is scored on; None where nothing was kept back.
         digest: of all rows, sixteen hexadecimal digits.
+        columns: names of a table's inputs; None of an array.
     """
 
     given: Given
     test: Rows | None
     digest: str
+    columns: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         train, held, test = self.given.cut, len(self.given.rows) - self.given.cut, len(self.test or ())
         parts = [f"{train} rows to train on"]
         parts += [f"{held} to validate with"] if held else []
         parts += [f"{test} that no trial sees"] if test else []
-        return ", ".join(parts)
+        return f"{', '.join(parts)}; {self._targets()}"
+
+    def told(self) -> dict[str, Any]:
+        """What a ledger keeps of them: the digest, and what inputs and targets a model of them knows."""
+        classes = self.given.classes
+        plain = classes is not None and all(isinstance(one, str | int | float) for one in classes)
+        return {
+            "data": self.digest,
+            **({"columns": list(self.columns)} if self.columns is not None else {}),
+            **({"classes": list(classes)} if classes is not None and plain else {}),
+        }
+
+    def _targets(self) -> str:
+        classes, targets = self.given.classes, self.given.rows.targets
+        if classes is not None:
+            return f"targets are {len(classes)} classes"
+        return "no targets" if targets is None else f"targets are {'quantities' if _are_numbers(targets) else 'texts'}"
 
 
 def deal(
@@ -129,7 +155,8 @@ def deal(
 
     rows = data.read()
     digest = _digest(rows)
-    targets, classes = settled_targets(rows.targets, kind, metrics)
+    columns = tuple(map(str, rows.inputs.columns)) if hasattr(rows.inputs, "columns") else None
+    targets, classes = settled_targets(rows.targets, TASKS[data.task] or kind, metrics, numbered=tensors)
     if tensors:
         coded = targets if classes is None else np.searchsorted(np.asarray(classes), targets).astype("int64")
         rows = Rows(single(rows.inputs), _as_float(coded) if classes is None else coded, rows.groups)
@@ -138,11 +165,12 @@ def deal(
     by, everything = dealt_by(data.by, rows, classes is not None), np.arange(len(rows))
     known, test = _parted(rows, everything, data, data.test, by) if data.test else (everything, None)
     if folds:
-        given = Given(rows if test is None else rows.take(np.sort(known)), len(known), classes, data.by)
+        rest = rows if test is None else rows.take(np.sort(known))
+        given = Given(rest, len(known), classes, data.by, data.folds)
     else:
         train, held = _parted(rows, known, data, data.validation, by)
         given = Given(rows.take(np.concatenate([train, held])), len(train), classes, data.by)
-    return Dealt(given, None if test is None else rows.take(test), digest)
+    return Dealt(given, None if test is None else rows.take(test), digest, columns)
 
 
 def _parted(rows: Rows, known: Any, data: Data, share: float, by: str) -> tuple[Any, Any]:
@@ -150,6 +178,10 @@ def _parted(rows: Rows, known: Any, data: Data, share: float, by: str) -> tuple[
     import numpy as np
     from sklearn import model_selection as dealt
 
+    if len(known) < 2:
+        raise ValueError(
+            f"{len(known)} row is left to be parted once more. Give more rows, or a smaller test: test=0.2"
+        )
     count = min(max(1, round(len(known) * share)), len(known) - 1)
     if by == "time":
         return known[:-count], known[-count:]
@@ -161,7 +193,8 @@ def _parted(rows: Rows, known: Any, data: Data, share: float, by: str) -> tuple[
         (stay, held), *_ = one.split(known, groups=groups)
         return known[stay], known[held]
     classes = np.asarray(rows.targets)[known] if by == "stratified" else None
-    if classes is not None and (np.unique(classes, return_counts=True)[1].min() < 2 or len(set(classes)) > count):
+    least = min(count, len(known) - count)
+    if classes is not None and (np.unique(classes, return_counts=True)[1].min() < 2 or len(set(classes)) > least):
         if data.by == "stratified":
             raise ValueError(
                 f"some class is too small to be in both parts of {len(known)} rows. Deal them by='random' instead."
@@ -188,8 +221,12 @@ def single(part: Any) -> Any:
     return _as_float(part) if str(getattr(part, "dtype", "")) == "float64" else part
 
 
+def _are_numbers(targets: Any) -> bool:
+    return getattr(getattr(targets, "dtype", None), "kind", "O") in "biuf"
+
+
 def _as_float(targets: Any) -> Any:
-    return targets.astype("float32") if getattr(getattr(targets, "dtype", None), "kind", "O") in "biuf" else targets
+    return targets.astype("float32") if _are_numbers(targets) else targets
 
 
 def _digest(rows: Rows) -> str:
@@ -204,6 +241,7 @@ def _digest(rows: Rows) -> str:
             found.update(" ".join(map(str, part.columns)).encode())
             part = pd.util.hash_pandas_object(part, index=False).to_numpy()
         elif hasattr(part, "tocsr"):
+            found.update(f"{part.shape}".encode())
             part = np.concatenate([part.tocsr().data, part.tocsr().indices, part.tocsr().indptr])
         array = np.ascontiguousarray(part)
         found.update(f"{array.dtype}{array.shape}".encode())

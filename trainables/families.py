@@ -28,6 +28,8 @@ class Family:
         given_to: the method and its argument that the study's data are given to, where it has to take them.
         deals_folds: whether folds are dealt around it: a fold is then a whole training of so many epochs.
         computes: whether known metrics are computed when the goal asks for them.
+        estimates: whether it is an estimator of scikit-learn's kind that is trained.
+        grows: whether a trial that ends by itself may have been at its best long before.
     """
 
     kind: str
@@ -38,6 +40,8 @@ class Family:
     given_to: tuple[str, str] | None = None
     deals_folds: bool = True
     computes: bool = True
+    estimates: bool = False
+    grows: bool = False
 
     def build(self) -> Build:
         """What makes a training; loads the libraries that it needs."""
@@ -48,15 +52,19 @@ class Family:
 
 CLASS = Family("class", "trainables.contract:class_training", given_to=("setup", "data"), computes=False)
 FUNCTION = Family("function", "trainables.function:function_training", computes=False)
-ESTIMATOR = Family("estimator", "trainables.sklearn_model:estimator_training", needs_data=True, deals_folds=False)
+ESTIMATOR = Family(
+    "estimator", "trainables.sklearn_model:estimator_training", needs_data=True, deals_folds=False, estimates=True
+)
 
 _BASES = {  # by the module of the base class
     "trainables.contract": CLASS,
     "trainables.torch_model": Family("torch", "trainables.torch_model:TorchTraining", ends=False, is_network=True),
     "trainables.sklearn_model": Family(
-        "sklearn", "trainables.sklearn_model:sklearn_training", needs_data=True, deals_folds=False
+        "sklearn", "trainables.sklearn_model:sklearn_training", needs_data=True, deals_folds=False, estimates=True
     ),
-    "trainables.boosting": Family("boosting", "trainables.boosting:BoostingTraining", needs_data=True),
+    "trainables.boosting": Family(
+        "boosting", "trainables.boosting:BoostingTraining", needs_data=True, estimates=True, grows=True
+    ),
     "trainables.keras_model": Family("keras", "trainables.keras_model:KerasTraining", ends=False, is_network=True),
     "trainables.lightning_model": Family(
         "lightning", "trainables.lightning_model:LightningTraining", ends=False, is_network=True, computes=False
@@ -73,6 +81,26 @@ def family_of_class(kind: type) -> Family | None:
         if base.__module__ in _BASES:
             return _BASES[base.__module__]
     return ESTIMATOR if looks_like_an_estimator(kind) else None
+
+
+_MODELS = {  # by the module of the base class: what is to be derived from, and its method that builds one
+    "lightning.pytorch.core.module": ("LightningTrainable", "module"),
+    "pytorch_lightning.core.module": ("LightningTrainable", "module"),
+    "keras.src.models.model": ("KerasTrainable", "model"),
+    "torch.nn.modules.module": ("TorchTrainable", "model"),
+}
+
+
+def refuse_model(source: Any) -> None:
+    """Raises TypeError for a network itself, or its class: every trial builds its own, from its params."""
+    kind = source if inspect.isclass(source) else type(source)
+    for base in kind.__mro__:
+        if base.__module__ in _MODELS:
+            ours, method = _MODELS[base.__module__]
+            raise TypeError(
+                f"{kind.__name__} is a model, and every trial builds one of its own, from its params. "
+                f"Write class Mine({ours}), with def {method}(self, params): return {kind.__name__}(...)"
+            )
 
 
 def looks_like_an_estimator(thing: Any) -> bool:
@@ -93,4 +121,7 @@ def folds_of(source: Any) -> Folds | None:
     """
     if looks_like_an_estimator(source):
         return Folds()
-    return getattr(source, "folds", None) if inspect.isclass(source) else None
+    folds = getattr(source, "folds", None) if inspect.isclass(source) else None
+    if folds is not None and not isinstance(folds, Folds):
+        raise TypeError(f"{source.__name__}.folds is {folds!r}. Write folds = Folds(5), or Folds(5, by='time').")
+    return folds

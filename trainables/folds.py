@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.contract import Brief, Metrics, Params, Training
-from trainables.rows import Given, Rows, joined
+from trainables.rows import Given, Rows
 from trainables.spelling import nearest
 
 KINDS = ("auto", "stratified", "grouped", "random", "time")
@@ -87,7 +87,7 @@ def dealt_by(by: str, rows: Rows, has_classes: bool) -> str:
     return "grouped" if rows.groups is not None else "stratified" if has_classes else "random"
 
 
-Fit = Callable[[Rows, Rows], Mapping[str, float]]
+Fit = Callable[[Given], tuple[Mapping[str, float], int]]
 
 
 class CrossTraining:
@@ -97,39 +97,48 @@ class CrossTraining:
     sample's standard deviation over the folds.
 
     Args:
-        fit: trains a new model on the first rows and scores it on the second.
+        fit: trains a new model on a fold and scores it on the rows that are held out: its metrics, and how many rows
+            it was trained on, which count in every pass.
         given: the study's rows.
         folds: how they are dealt.
+
+    Attributes:
+        rows: how many were trained on so far.
     """
 
     saves = True
 
     def __init__(self, fit: Fit, given: Given, folds: Folds):
-        self._fit, self._all = fit, given.rows
+        self._fit, self._given = fit, given
         self._splits = folds.splits(given.rows, given.by, given.classes)
         self._scores: list[dict[str, float]] = []
-
-    @property
-    def rows(self) -> int:
-        """How many were trained on so far; a row counts in every fold."""
-        return sum(len(train) for train, _ in self._splits[: len(self._scores)])
+        self.rows = 0
 
     def step(self) -> Metrics | None:
         """Trains and scores one fold; None when all are done."""
         if len(self._scores) == len(self._splits):
             return None
-        train, held = self._splits[len(self._scores)]
-        self._scores.append(dict(self._fit(self._all.take(train), self._all.take(held))))
+        scores, rows = self._fit(self._fold(*self._splits[len(self._scores)]))
+        self._scores.append(dict(scores))
+        self.rows += rows
         return means(self._scores)
 
     def save(self, folder: Path) -> None:
-        (folder / "folds.json").write_text(json.dumps(self._scores))
+        (folder / "folds.json").write_text(json.dumps({"scores": self._scores, "rows": self.rows}))
 
     def load(self, folder: Path) -> None:
-        self._scores = json.loads((folder / "folds.json").read_text())
+        state = json.loads((folder / "folds.json").read_text())
+        self._scores, self.rows = state["scores"], state["rows"]
 
     def close(self) -> None:
         """Nothing runs between two folds."""
+
+    def _fold(self, train: Any, held: Any) -> Given:
+        """Its rows, copied once: those to train on, and after them those that are held out."""
+        import numpy as np
+
+        rows = self._given.rows.take(np.concatenate([train, held]))
+        return replace(self._given, rows=rows, cut=len(train))
 
 
 def folded(
@@ -145,15 +154,15 @@ def folded(
         epochs: of each fold.
     """
     assert brief.given is not None, "a study by folds is refused without data"
-    classes = brief.given.classes
 
-    def fit(train: Rows, held: Rows) -> Mapping[str, float]:
-        training = make(params, replace(brief, given=Given(joined(train, held), len(train), classes)))
+    def fit(fold: Given) -> tuple[Mapping[str, float], int]:
+        training = make(params, replace(brief, given=fold))
         metrics: Any = {}
         for _ in range(epochs):
             metrics = training.step() or metrics
+        rows = int(getattr(training, "rows", 0))
         training.close()
-        return {name: float(value) for name, value in metrics.items()}
+        return {name: float(value) for name, value in metrics.items()}, rows
 
     return CrossTraining(fit, brief.given, folds)
 

@@ -1,6 +1,6 @@
 """What a Keras model is trained on and validated with: arrays, or what makes batches by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader
 
 from trainables.batches import own_batches, tensors_of
 from trainables.contract import Params
-from trainables.keras_outputs import codes_of
 from trainables.loop import Loop, class_weights
+from trainables.outputs import codes_of
 from trainables.rows import Given
 
 
@@ -60,12 +60,16 @@ def parts_of(data: Callable[..., Any] | None, params: Params, given: Given | Non
         train, validation = found
         return Part(train), Part(validation)
     assert given is not None, "a study of a model without data is refused"
-    own = Part(tensors_of(given.train))
-    return own, Part(tensors_of(given.validation)) if given.has_validation else own
+    return Part(tensors_of(given.train)), Part(tensors_of(given.validation))
 
 
-def weights_by_class(part: Part, loop: Loop) -> dict[int, float] | None:
+def weights_by_class(part: Part, loop: Loop, classes: Sequence[Any] | None = None) -> dict[int, float] | None:
     """Weights by class, as Keras takes them.
+
+    Args:
+        part: to train on.
+        loop: of the trial.
+        classes: their names; None where they have none but their numbers.
 
     Raises:
         ValueError: Keras cannot weigh such rows, or there are more classes than weights.
@@ -77,7 +81,7 @@ def weights_by_class(part: Part, loop: Loop) -> dict[int, float] | None:
             "class weights are wanted, and Keras does not weigh a DataLoader by class. "
             "Return (inputs, targets) of arrays from data(), or leave class_weights out of Loop."
         )
-    return dict(enumerate(class_weights(loop, codes_of(part.targets())) or ()))
+    return dict(enumerate(class_weights(loop, codes_of(part.targets()), classes) or ()))
 
 
 def _count(inputs: Any) -> int:

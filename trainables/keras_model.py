@@ -20,11 +20,11 @@ from trainables.batches import tensor_of
 from trainables.contract import Brief, Metrics, Params
 from trainables.device import device_of
 from trainables.keras_data import parts_of, weights_by_class
-from trainables.keras_outputs import predictions_of, targets_like
 from trainables.keras_variables import assign, kind_of, misfit, moments, read, state_of, write
 from trainables.litter import collect
 from trainables.loop import Loop, Patience, loop_of
 from trainables.metrics import Own, Predictions, computable, evaluate, settled
+from trainables.outputs import predictions_of, targets_like
 
 if sys.modules.get("keras") and sys.modules["keras"].config.backend() != "torch":
     raise ValueError(
@@ -89,7 +89,8 @@ class KerasTraining:
     def __init__(self, task: KerasTrainable, params: Params, brief: Brief = Brief()):  # noqa: B008 - frozen
         self._epoch, self.rows, self._whole = 0, 0, brief.whole
         self._loop = loop_of(task.loop, params)
-        self._patience = Patience(self._loop, brief.mode if self._loop.watch == brief.metric else None)
+        mode = brief.mode if self._loop.watch == brief.metric else None
+        self._patience = Patience(self._loop, mode, endless=brief.whole)
         self._named = {**_own_metrics(task), **settled(computable(brief.metrics))}
         self._classes = brief.given.codes if brief.given is not None else None
         device_of(self._loop)
@@ -98,7 +99,7 @@ class KerasTraining:
             self._model: Any = _checked(task.model(params))
             _settle(self._model.optimizer, self._loop)
             self._train, self._validation = parts_of(task.data, params, brief.given)
-            self._class_weights = weights_by_class(self._train, self._loop)
+            self._class_weights = weights_by_class(self._train, self._loop, brief.classes)
             self._model.evaluate(**self._validation.arguments(self._loop.batch_size), steps=1, verbose=0)  # builds all
 
     def step(self) -> Metrics | None:

@@ -264,13 +264,12 @@ def _data(task: LightningTrainable, params: Params, given: Given | None) -> dict
 
 
 def _loaders(given: Given, batch_size: int) -> dict[str, Any]:
-    """A study's rows; without rows to validate with, the training rows are gone through in their order."""
-    inputs, targets = tensors_of(given.rows)
-    held = slice(given.cut, None) if given.has_validation else slice(None)
-    train = TensorDataset(inputs[: given.cut], targets[: given.cut])
+    """A study's rows; a lone one in the last batch, on which batch normalization cannot train, waits for its turn."""
+    train, held = TensorDataset(*tensors_of(given.train)), TensorDataset(*tensors_of(given.validation))
+    lone = len(train) > batch_size > 1 == len(train) % batch_size
     return {
-        "train_dataloaders": DataLoader(train, batch_size, shuffle=True),
-        "val_dataloaders": DataLoader(TensorDataset(inputs[held], targets[held]), max(batch_size, 1024)),
+        "train_dataloaders": DataLoader(train, batch_size, shuffle=True, drop_last=lone),
+        "val_dataloaders": DataLoader(held, max(batch_size, 1024)),
     }
 
 

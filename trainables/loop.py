@@ -1,8 +1,8 @@
 """How a network is trained: what users set most often, in one value."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trainables.contract import Params
@@ -35,7 +35,7 @@ class Loop:
     patience: int | None = None
     watch: str = "loss"
     min_delta: float = 0.0
-    class_weights: str | tuple[float, ...] | None = None
+    class_weights: str | tuple[float, ...] | Mapping[Any, float] | None = None
     deterministic: bool = False
 
     def __post_init__(self) -> None:
@@ -48,10 +48,20 @@ class Loop:
             raise ValueError(f"precision={self.precision!r} is unknown. {nearest(str(self.precision), PRECISIONS)}")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ValueError(f"clip_norm={self.clip_norm!r} stops all learning. Write Loop(clip_norm=1.0), or None.")
-        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
-            raise ValueError(
-                f"class_weights={self.class_weights!r} is unknown. Write 'balanced', or a weight per class: (1.0, 5.0)."
-            )
+        if self.class_weights is not None and self.class_weights != "balanced":
+            _check_weights(self.class_weights)
+
+
+def _check_weights(given: Any) -> None:
+    values = list(given.values()) if isinstance(given, Mapping) else given
+    sound = isinstance(values, list | tuple) and all(
+        isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight < math.inf for weight in values
+    )
+    if not sound or not values:
+        raise ValueError(
+            f"class_weights={given!r} are no weights. "
+            f"Write 'balanced', a weight per class, (1.0, 5.0), or those of some by name, {{'ill': 5.0}}."
+        )
 
 
 def loop_of(loop: "Loop | Callable[[Params], Loop]", params: Params) -> Loop:
@@ -66,21 +76,32 @@ def loop_of(loop: "Loop | Callable[[Params], Loop]", params: Params) -> Loop:
     return found
 
 
-def class_weights(loop: Loop, codes: Any) -> list[float] | None:
+def class_weights(loop: Loop, targets: Any, classes: Sequence[Any] | None = None) -> list[float] | None:
     """A weight per class: as given, or N / (C * count) of the training rows; None where there are none.
 
     Args:
         loop: of the trial.
-        codes: an array of classes 0, 1, 2 ...
+        targets: an array of classes 0, 1, 2 ..., or of rows `[N, C]` with a 1 for the class.
+        classes: `[C]` their names; None where they have none but their numbers.
 
     Raises:
-        ValueError: there are more classes than weights.
+        ValueError: there are more classes than weights, or a name that no class has.
     """
     import numpy as np
 
     if loop.class_weights is None:
         return None
-    counts = np.bincount(np.ravel(codes))
+    codes = np.asarray(targets)
+    codes = codes.argmax(1) if codes.dtype.kind == "f" and codes.ndim > 1 and codes.shape[1] > 1 else codes
+    counts = np.bincount(np.ravel(codes).astype("int64"), minlength=len(classes or ()))
+    if isinstance(loop.class_weights, Mapping):
+        names = list(range(len(counts))) if classes is None else list(classes)
+        for name in loop.class_weights:
+            if name not in names:
+                raise ValueError(
+                    f"class_weights has {name!r}, which is no class. {nearest(str(name), map(str, names))}"
+                )
+        return [float(loop.class_weights.get(name, 1.0)) for name in names]
     if isinstance(loop.class_weights, str):
         return [float(counts.sum() / (len(counts) * max(count, 1))) for count in counts]
     if len(loop.class_weights) < len(counts):
@@ -88,7 +109,7 @@ def class_weights(loop: Loop, codes: Any) -> list[float] | None:
             f"class_weights={loop.class_weights!r} are for {len(loop.class_weights)} classes, and there are "
             f"{len(counts)}. Give one per class, or class_weights='balanced'."
         )
-    return list(loop.class_weights)
+    return [float(weight) for weight in loop.class_weights]
 
 
 class Patience:
@@ -97,10 +118,12 @@ class Patience:
     Args:
         loop: `patience`, `watch` and `min_delta` are looked at.
         mode: `max` or `min` where it is known, as of the goal's metric; None for what the name says.
+        endless: the length is decided, as that of a retraining is, and nothing ends it before.
     """
 
-    def __init__(self, loop: Loop, mode: str | None = None):
-        self._loop, self._sign = loop, -1.0 if (mode or mode_of(loop.watch)) == "max" else 1.0
+    def __init__(self, loop: Loop, mode: str | None = None, endless: bool = False):
+        self._loop = replace(loop, patience=None) if endless else loop
+        self._sign = -1.0 if (mode or mode_of(loop.watch)) == "max" else 1.0
         self.state: dict[str, float] = {"best": math.inf, "without": 0}
 
     @property

@@ -131,19 +131,30 @@ def settled(metrics: Iterable[str | Own] | Mapping[str, Own] | str) -> dict[str,
     """
     if isinstance(metrics, str):
         metrics = [metrics]
+    if callable(metrics):
+        raise TypeError(
+            "metrics is a function. Put it into a tuple with its names: metrics = ('f1_macro', my_function)"
+        )
     if isinstance(metrics, Mapping):
-        return dict(metrics)
-    found: dict[str, str | Own] = {}
-    for metric in metrics:
-        if isinstance(metric, str):
-            if metric not in METRICS:
-                raise ValueError(f"no metric is called {metric!r}. {nearest(metric, METRICS)}")
-            found[metric] = metric
-        elif callable(metric):
-            found[getattr(metric, "__name__", type(metric).__name__)] = metric
-        else:
-            raise TypeError(f"{metric!r} is no metric. Name one, such as 'f1_macro', or give a function of two arrays.")
-    return found
+        return {name: _metric(metric) for name, metric in metrics.items()}
+    return {_called(metric): _metric(metric) for metric in metrics}
+
+
+def _metric(metric: Any) -> str | Own:
+    if isinstance(metric, str):
+        if metric not in METRICS:
+            raise ValueError(f"no metric is called {metric!r}. {nearest(metric, METRICS)}")
+    elif hasattr(metric, "_score_func"):
+        raise TypeError(
+            f"{metric!r} scores an estimator, and a metric compares (targets, predictions). Give its function itself."
+        )
+    elif not callable(metric):
+        raise TypeError(f"{metric!r} is no metric. Name one, such as 'f1_macro', or give a function of two arrays.")
+    return metric
+
+
+def _called(metric: Any) -> str:
+    return metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
 
 
 def load(metrics: Mapping[str, str | Own]) -> None:
@@ -159,7 +170,7 @@ def score(
 
     Args:
         metrics: known names, such as `["accuracy", "f1_macro"]`, or functions of targets and labels.
-        targets: `[N]` classes, numbers or texts.
+        targets: `[N]` classes, numbers or texts; of texts, also lists of several references for a row.
         labels: `[N]` what was predicted.
         scores: `[N, C]` probabilities, or `[N]` of the second class, for metrics such as `roc_auc`.
 
@@ -204,6 +215,11 @@ def expanded(scores: Any, known: Any, classes: Any) -> Any:
 
     if classes is None or known is None or scores.ndim != 2 or len(known) == len(classes):
         return scores
+    if len(known) > len(classes):
+        raise ValueError(
+            f"the model has {len(known)} outputs, and the targets are {len(classes)} classes. "
+            f"Give it one for each: nn.Linear(..., {len(classes)})"
+        )
     found = np.zeros((len(scores), len(classes)))
     found[:, np.searchsorted(np.asarray(classes), np.asarray(known))] = scores
     return found
@@ -257,7 +273,7 @@ def _of_scores(name: str, targets: Any, predictions: Predictions, classes: Any) 
 
     _refuse_quantities(name, targets)
     known = predictions.classes
-    scores = expanded(np.asarray(predictions.scores), known, classes)
+    scores = expanded(_by_class(np.asarray(predictions.scores)), known, classes)
     classes = known if classes is None else classes
     if name == "roc_auc":
         return _area(np.asarray(targets), scores, classes)
@@ -268,6 +284,15 @@ def _of_scores(name: str, targets: Any, predictions: Predictions, classes: Any) 
         )
     nats = float(metrics.log_loss(targets, scores, labels=classes))
     return nats if name == "log_loss" else math.exp(min(nats, 700.0))  # mean over rows; a row is one token
+
+
+def _by_class(scores: Any) -> Any:
+    """`[N]` probabilities of the second of two classes as those of both; all others as they are."""
+    import numpy as np
+
+    if scores.ndim == 1 and scores.min(initial=0) >= 0 and scores.max(initial=1) <= 1:
+        return np.stack([1 - scores, scores], axis=1)
+    return scores
 
 
 def _area(targets: Any, scores: Any, classes: Any) -> float:
@@ -305,20 +330,31 @@ def _of_numbers(name: str, targets: Any, values: Any) -> float:
 
 
 def _of_texts(name: str, targets: Any, texts: Any) -> float:
-    references, hypotheses = [str(text) for text in targets], [str(text) for text in texts]
+    references, hypotheses = [_references(text) for text in targets], [str(text) for text in texts]
+    if len(references) != len(hypotheses):
+        raise ValueError(
+            f"{len(references)} references and {len(hypotheses)} texts are compared. Give a text for every reference."
+        )
     try:
         if name == "bleu":
             import sacrebleu
 
-            return float(sacrebleu.corpus_bleu(hypotheses, [references]).score)
+            most = max(map(len, references), default=0)
+            columns = [[row[k] if k < len(row) else None for row in references] for k in range(most)]
+            return float(sacrebleu.corpus_bleu(hypotheses, columns).score)
         from rouge_score import rouge_scorer
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"{name} is computed by {error.name}, which is not installed. Run: pip install 'a440[text]'"
         ) from None
     scorer = rouge_scorer.RougeScorer([name])
-    found = [scorer.score(ref, hyp)[name].fmeasure for ref, hyp in zip(references, hypotheses, strict=True)]
+    found = [scorer.score_multi(refs, text)[name].fmeasure for refs, text in zip(references, hypotheses, strict=True)]
     return float(sum(found) / len(found))
+
+
+def _references(target: Any) -> list[str]:
+    """One text, or several that are all right."""
+    return [str(text) for text in target] if isinstance(target, list | tuple) else [str(target)]
 
 
 def _positive(targets: Any, labels: Any, classes: Any) -> Any:

@@ -12,13 +12,27 @@ from typing import Any
 
 from trainables.contract import Metrics, Params, Training
 from trainables.firewall import clean
+from trainables.folds import CrossTraining
 from trainables.seeds import Generators, sow
 
 SPREAD = "_spread"  # ends the names of standard deviations over the runs
+SEED_SPREAD = "_seed_spread"  # the same, where each run has a spread over folds
 
 
 class Outcomes(tuple[Metrics, ...]):
-    """What each run reported for one epoch."""
+    """What each run reported for one epoch.
+
+    Attributes:
+        spread: ends the names of standard deviations over them.
+    """
+
+    spread = SPREAD
+
+
+class FoldedOutcomes(Outcomes):
+    """Of runs by folds, each of which has a spread of its own."""
+
+    spread = SEED_SPREAD
 
 
 class RepeatedTraining:
@@ -39,6 +53,7 @@ class RepeatedTraining:
             self._runs.append(start(params, _own_seed(seed, run)))
             self._generators.append(Generators())
         self.saves = self._runs[0].saves
+        self._outcomes = FoldedOutcomes if isinstance(self._runs[0], CrossTraining) else Outcomes
 
     def step(self) -> Metrics | Outcomes | None:
         """One epoch of every run; one that has ended keeps its last report while others go on."""
@@ -53,7 +68,7 @@ class RepeatedTraining:
             self._generators[place] = Generators()
             if outcome is not None:
                 self._last[place], went_on = outcome, True
-        return Outcomes(outcome or {} for outcome in self._last) if went_on else None
+        return self._outcomes(outcome or {} for outcome in self._last) if went_on else None
 
     @property
     def rows(self) -> int:
@@ -85,14 +100,15 @@ class RepeatedTraining:
 def cleaned(outcome: Any, trial: str, wanted: Sequence[str]) -> dict[str, float]:
     """A report as plain floats; of several runs the means, and for the goal's metrics their spread.
 
-    The spread is the sample's standard deviation, under `<metric>_spread`.
+    The spread is the sample's standard deviation, under `<metric>_spread`, or `<metric>_seed_spread` where each run
+    has a spread over folds.
     """
     if not isinstance(outcome, Outcomes):
         return clean(outcome, trial, wanted)
     runs = [clean(metrics, trial, wanted) for metrics in outcome]
     names = [name for name in runs[0] if all(name in run for run in runs)]
     means = {name: statistics.fmean(run[name] for run in runs) for name in names}
-    spreads = {name + SPREAD: _deviation([run[name] for run in runs]) for name in wanted}
+    spreads = {name + outcome.spread: _deviation([run[name] for run in runs]) for name in wanted}
     return {**means, **spreads}
 
 

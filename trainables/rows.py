@@ -41,12 +41,14 @@ class Given:
             example, or where the winner is trained on everything.
         classes: of the targets, sorted, whichever rows hold them; None where targets are no classes.
         by: how parts were dealt, which folds follow where they are not told otherwise.
+        folds: how many a bare estimator is validated by.
     """
 
     rows: Rows
     cut: int
     classes: tuple[Any, ...] | None = None
     by: str = "auto"
+    folds: int = 5
 
     @property
     def train(self) -> Rows:
@@ -55,8 +57,8 @@ class Given:
 
     @property
     def validation(self) -> Rows:
-        """Rows to validate with; none where `cut` is the end."""
-        return self.rows.take(slice(self.cut, None))
+        """Rows to validate with; where all are to train on, as in a retraining, those."""
+        return self.rows.take(slice(self.cut, None)) if self.has_validation else self.train
 
     @property
     def codes(self) -> range | None:
@@ -67,31 +69,6 @@ class Given:
     def has_validation(self) -> bool:
         """Whether there are rows to validate with."""
         return self.cut < len(self.rows)
-
-
-def joined(first: Rows, second: Rows) -> Rows:
-    """The rows of both, one after the other; a copy."""
-    return Rows(
-        _joined(first.inputs, second.inputs),
-        _joined(first.targets, second.targets),
-        _joined(first.groups, second.groups),
-    )
-
-
-def _joined(first: Any, second: Any) -> Any:
-    if first is None:
-        return None
-    if hasattr(first, "iloc"):
-        import pandas as pd
-
-        return pd.concat([first, second])
-    if hasattr(first, "tocsr"):
-        from scipy import sparse
-
-        return sparse.vstack([first, second]).tocsr()
-    import numpy as np
-
-    return np.concatenate([first, second])
 
 
 def _taken(part: Any, rows: Any) -> Any:

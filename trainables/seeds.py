@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 
 def sow(seed: int, epoch: int) -> None:
@@ -22,9 +23,15 @@ def sow(seed: int, epoch: int) -> None:
     random.seed(mixed)
     numpy.random.seed(mixed % 2**32)
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(mixed)
+        _sow_torch(sys.modules["torch"], mixed)
     else:
         _Arrival.expect(mixed)
+
+
+def _sow_torch(torch: Any, mixed: int) -> None:
+    """Seeds torch on every device; where it has none, it would note for each of them, with a stack, to do so later."""
+    seed = torch.manual_seed if torch.accelerator.is_available() else torch.default_generator.manual_seed
+    seed(mixed)
 
 
 class Generators:
@@ -72,7 +79,7 @@ class _Arrival(importlib.abc.MetaPathFinder):
 
         def execute_and_sow(module: ModuleType) -> None:
             execute(module)
-            module.manual_seed(self.mixed)
+            _sow_torch(module, self.mixed)
 
         spec.loader.exec_module = execute_and_sow  # type: ignore[method-assign]
         return spec

@@ -6,19 +6,20 @@ A bare estimator takes a study's params as `set_params` does, a step's by `step_
 is the same). Where the params decide which model it is, subclass `SklearnTrainable` and build it from them.
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from trainables.contract import Brief, Metrics, Params
-from trainables.families import folds_of
 from trainables.folds import CrossTraining, Folds
 from trainables.metrics import Own, Predictions, computable, default_metrics, evaluate, settled
 from trainables.rows import Given, Rows
 from trainables.spelling import nearest
 
 MODEL = "model.skops"
+_HARMLESS = ("collections.OrderedDict", "collections.defaultdict", "builtins.object")
 
 
 class SklearnTrainable(ABC):
@@ -44,7 +45,8 @@ def sklearn_training(task: SklearnTrainable, params: Params, brief: Brief) -> An
 
 def estimator_training(estimator: Any, params: Params, brief: Brief) -> Any:
     """A trial of a bare estimator under way."""
-    return _training(lambda params: routed(estimator, params), params, brief, folds_of(estimator), ())
+    assert brief.given is not None, "a study of an estimator is refused without data"
+    return _training(lambda params: routed(estimator, params), params, brief, Folds(brief.given.folds), ())
 
 
 def routed(estimator: Any, params: Params) -> Any:
@@ -105,11 +107,11 @@ class Scoring:
     def __init__(self, build: Callable[[], Any], metrics: Mapping[str, str | Own], classes: Any = None):
         self.build, self._metrics, self._classes = build, metrics, classes
 
-    def fit_and_score(self, train: Rows, held: Rows) -> dict[str, float]:
-        """A new model of the first rows, scored on the second."""
+    def fit_and_score(self, given: Given) -> tuple[dict[str, float], int]:
+        """A new model of the rows to train on, scored on those to validate with; and how many rows it saw."""
         model = self.build()
-        model.fit(train.inputs, train.targets)
-        return self.score(model, held)
+        model.fit(given.train.inputs, given.train.targets)
+        return self.score(model, given.validation), len(given.train)
 
     def score(self, model: Any, rows: Rows) -> dict[str, float]:
         """A fitted model's metrics on some rows."""
@@ -151,7 +153,7 @@ class OneFit:
         model = self._scoring.build()
         model.fit(train.inputs, train.targets)
         self._model = model
-        return self._scoring.score(model, self._given.validation if self._given.has_validation else train)
+        return self._scoring.score(model, self._given.validation)
 
     def save(self, folder: Path) -> None:
         save_model(self._model, folder)
@@ -187,7 +189,7 @@ def load_model(folder: Path, like: Any) -> Any:
     import skops.io
 
     file = folder / MODEL
-    known = {f"{type(part).__module__}.{type(part).__qualname__}" for part in _parts(like)}
+    known = {*_HARMLESS, *(f"{part.__module__}.{part.__qualname__}" for part in _parts(like))}
     foreign = [kind for kind in skops.io.get_untrusted_types(file=file) if kind not in known and not _is_library(kind)]
     if foreign:
         raise ValueError(
@@ -197,9 +199,46 @@ def load_model(folder: Path, like: Any) -> Any:
     return skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file))
 
 
+def check_can_be_kept(estimator: Any) -> None:
+    """Tries to keep an estimator that is not fitted yet, before hours are spent on fitting it.
+
+    Raises:
+        ValueError: it holds what cannot be read back, such as a lambda.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            save_model(estimator, Path(folder))
+            load_model(Path(folder), estimator)
+        except Exception as error:
+            raise ValueError(
+                f"{type(estimator).__name__} cannot be kept for use ({' '.join(str(error).split())[:200]}). "
+                f"Give it functions by name from a module of yours, and no lambda: def mine(x): ..."
+            ) from error
+
+
 def _parts(estimator: Any) -> list[Any]:
-    inner = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
-    return [estimator, *inner]
+    """The classes and functions that an estimator is made of."""
+    found = []
+    for part in _held(estimator):
+        is_code = inspect.isclass(part) or inspect.isroutine(part)
+        found.append(part if is_code and hasattr(part, "__module__") else type(part))
+    return found
+
+
+def _held(thing: Any) -> Iterable[Any]:
+    """An estimator, its params, and whatever these hold."""
+    yield thing
+    if hasattr(thing, "get_params") and not inspect.isclass(thing):
+        for part in thing.get_params(deep=False).values():
+            yield from _held(part)
+    elif isinstance(thing, Mapping):
+        for part in thing.values():
+            yield from _held(part)
+    elif isinstance(thing, list | tuple):
+        for part in thing:
+            yield from _held(part)
 
 
 def _is_library(kind: str) -> bool:

@@ -54,8 +54,14 @@ def read_rows(source: Any, target: str | None, groups: Any) -> Rows:
         return _of_frame(frame, target, groups)
     if hasattr(source, "iloc") and hasattr(source, "columns"):
         return _of_frame(source, target, groups)
-    if isinstance(source, tuple) and len(source) == 2:
+    if isinstance(source, tuple):
+        if len(source) != 2 or any(part is None for part in source):
+            raise ValueError(
+                f"the data are {_kinds(source)}, and inputs with their targets are wanted. Write Data((x, y))."
+            )
         return Rows(_array(source[0]), _flat(_array(source[1])), None if groups is None else _array(groups))
+    if hasattr(source, "shape"):
+        raise ValueError("the data are inputs without targets. Write Data((x, y)), or Data(frame, target='price').")
     if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list | dict | str):
         return _of_dataset(source, groups)
     raise TypeError(
@@ -89,6 +95,10 @@ def _of_dataset(dataset: Any, groups: Any) -> Rows:
         raise ValueError("the Dataset does not give pairs. Let its __getitem__ return (input, target).")
     inputs, targets = zip(*pairs, strict=True)
     return Rows(np.stack([_array(one) for one in inputs]), _flat(np.stack([_array(one) for one in targets])), groups)
+
+
+def _kinds(parts: tuple[Any, ...]) -> str:
+    return f"({', '.join('None' if part is None else type(part).__name__ for part in parts)})"
 
 
 def _array(value: Any) -> Any:

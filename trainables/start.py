@@ -2,17 +2,23 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from trainables import function
 from trainables.contract import Brief, Params, Training
-from trainables.families import ESTIMATOR, FUNCTION, Family, called, family_of_class, folds_of, looks_like_an_estimator
+from trainables.families import (
+    ESTIMATOR,
+    FUNCTION,
+    Family,
+    family_of_class,
+    folds_of,
+    looks_like_an_estimator,
+    refuse_model,
+)
 from trainables.folds import folded
-from trainables.meter import MEASURED
 from trainables.repeated import RepeatedTraining
 from trainables.seeds import sow
-from trainables.spelling import nearest
 
 Start = Callable[[Params, int], Training]
 
@@ -63,6 +69,7 @@ def family_of(source: Any) -> Family:
     Raises:
         TypeError: it has none, or cannot be made anew for every trial; the message has the mend.
     """
+    refuse_model(source)
     if inspect.isclass(source):
         return _family_of_class(source)
     if family_of_class(type(source)) not in (None, ESTIMATOR):
@@ -89,79 +96,6 @@ def can_save(source: Any) -> bool:
 def ends_by_itself(source: Any) -> bool:
     """Whether trials of `source` may end without being told to."""
     return family_of(source).ends or folds_of(source) is not None
-
-
-def check_data(source: Any, given: bool) -> None:
-    """Raises ValueError where a study gives data that a trainable does not take, or does not give what it needs."""
-    family, name = family_of(source), called(source)
-    if family.needs_data and not given:
-        raise ValueError(f"{name} has nothing to learn from. Give the study data: Study(..., data='digits')")
-    if given and family is FUNCTION and not function.takes(source, "data"):
-        raise ValueError(f"{name} takes no data, and the study gives some. Write def {name}(params, data): ...")
-    if not given and family is FUNCTION and function.takes(source, "data") and not function.defaults(source, "data"):
-        raise ValueError(f"{name} takes data, and the study gives none. Write Study(..., data='digits').")
-    if given and family.given_to is not None:
-        method, argument = family.given_to
-        if not function.takes(getattr(source, method), argument):
-            raise ValueError(
-                f"{name}.{method} takes no data, and the study gives some. "
-                f"Write def {method}(self, params, {argument}): ..."
-            )
-    if not given and folds_of(source) is not None:
-        raise ValueError(f"{name} validates by folds of the study's data. Give them: Study(..., data='digits')")
-    if family.is_network:
-        _check_own_data(name, getattr(source, "data", None), given)
-
-
-def _check_own_data(name: str, data: Any, given: bool) -> None:
-    if data is None and not given:
-        raise ValueError(
-            f"{name} has no data. Write def data(self, params): ... in it, or give the study some: Study(..., data=...)"
-        )
-    if data is not None and given and not function.takes(data, "given"):
-        raise ValueError(
-            f"{name} brings data of its own, and the study gives some. "
-            f"Make batches of these, def data(self, params, given): ..., or leave data out of the study."
-        )
-
-
-def check_params(source: Any, points: Iterable[Params]) -> None:
-    """Raises ValueError where a space names what a bare estimator does not have."""
-    if family_of(source) is not ESTIMATOR:
-        return
-    from trainables.sklearn_model import flattened
-
-    estimator: Any = source() if inspect.isclass(source) else source
-    known = estimator.get_params(deep=True)
-    for name in dict.fromkeys(name for point in points for name, _ in flattened(point)):
-        if name not in known:
-            raise ValueError(
-                f"the space has {name!r}, and {type(estimator).__name__} has no such parameter. {nearest(name, known)}"
-            )
-
-
-def kind_of_estimator(source: Any) -> str | None:
-    """`classes` or `numbers`, as a bare estimator predicts; None for any other trainable."""
-    if family_of(source) is not ESTIMATOR:
-        return None
-    from sklearn.base import is_classifier, is_regressor
-
-    estimator: Any = source() if inspect.isclass(source) else source
-    return "classes" if is_classifier(estimator) else "numbers" if is_regressor(estimator) else None
-
-
-def check_metrics(source: Any, wanted: tuple[str, ...]) -> None:
-    """Raises ValueError where an estimator is asked for a metric that nobody computes."""
-    from trainables.metrics import METRICS, settled
-
-    if not family_of(source).needs_data:  # whoever brings data may report what it likes
-        return
-    own = settled(getattr(source, "metrics", ()))
-    for name in wanted:
-        if name not in METRICS and name not in own and name not in MEASURED:
-            raise ValueError(
-                f"the goal asks for {name}, which nobody computes. {nearest(name, [*METRICS, *own, *MEASURED])}"
-            )
 
 
 def _family_of_class(source: type) -> Family:

@@ -4,9 +4,8 @@ Whoever trains seeds torch before the model is built and before every epoch, so 
 interrupted and taken up again computes what it would have computed undisturbed.
 """
 
-import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,14 @@ from torch import Tensor, nn
 from trainables.batches import Batches, batches_of, own_batches, tensor_of
 from trainables.contract import Brief, Metrics, Params
 from trainables.device import device_of
-from trainables.function import takes
 from trainables.loop import Loop, Patience, class_weights, loop_of
-from trainables.metrics import Own, Predictions, computable, evaluate, load, settled
-from trainables.spelling import nearest
+from trainables.losses import Loss
+from trainables.metrics import Predictions, computable, evaluate, load, settled
+from trainables.outputs import predictions_of
 from trainables.takeover import misfit, plain
 
 Loader = Iterable[tuple[Tensor, Tensor]]
+_NOTHING: Tensor | int = 0
 
 
 class TorchTrainable(ABC):
@@ -79,13 +79,15 @@ class TorchTraining:
         self._task, self._epoch, self.rows = task, 0, 0
         self._loop = loop_of(task.loop, params)
         self._device = device_of(self._loop)
-        self._model = task.model(params).to(self._device)
-        self._optimizer = task.optimizer(params, self._model.parameters())
+        self._model = _checked("model", task.model(params), nn.Module).to(self._device)
+        optimizer = task.optimizer(params, self._model.parameters())
+        self._optimizer = _checked("optimizer", optimizer, torch.optim.Optimizer)
         train, validation = self._loaders(params, brief)
         self._train, self._validation = self._placed(train), self._placed(validation)
-        self._patience = Patience(self._loop, brief.mode if self._loop.watch == brief.metric else None)
+        mode = brief.mode if self._loop.watch == brief.metric else None
+        self._patience = Patience(self._loop, mode, endless=brief.whole)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._loop.precision == "fp16")
-        self._loss = _loss_of(task, _weights(self._loop, self._train, self._device))
+        self._loss = Loss(task.loss, _weights(self._loop, self._train, brief, self._device))
         self._batch_metrics = task.metrics if callable(task.metrics) else None
         self._named = {**({} if self._batch_metrics else settled(task.metrics)), **settled(computable(brief.metrics))}
         load(self._named)
@@ -132,7 +134,7 @@ class TorchTraining:
         self._model.eval()
         with torch.no_grad():
             outputs = [self._output(part.to(self._device)) for part in tensor.split(1024)]
-        return said_by(torch.cat(outputs))
+        return said_by(torch.cat(outputs), self._loss.takes_logits)
 
     def close(self) -> None:
         """Nothing runs between two epochs."""
@@ -151,40 +153,50 @@ class TorchTraining:
 
     def _train_epoch(self) -> float:
         self._model.train()
-        total, rows = torch.zeros((), device=self._device, dtype=torch.float64), 0
+        total, weight = torch.zeros((), device=self._device, dtype=torch.float64), _NOTHING
         for group in _in_groups(self._batches(self._train, "training"), self._loop.accumulate):
             self._optimizer.zero_grad(set_to_none=True)
-            count = sum(len(inputs) for inputs, _ in group)
-            for inputs, targets in group:
+            shares = [self._loss.share(targets) for _, targets in group]
+            for (inputs, targets), share in zip(group, shares, strict=True):
                 loss = self._loss(self._output(inputs), targets)
-                total += _scalar("loss", loss) * len(inputs)
-                self._scaler.scale(loss * (len(inputs) / count) if len(group) > 1 else loss).backward()
+                total += _scalar("loss", loss) * share
+                self._scaler.scale(loss * (share / sum(shares)) if len(group) > 1 else loss).backward()
             if self._loop.clip_norm is not None:
                 self._scaler.unscale_(self._optimizer)
                 nn.utils.clip_grad_norm_(self._model.parameters(), self._loop.clip_norm)
             self._scaler.step(self._optimizer)
             self._scaler.update()
-            rows += count
-        self.rows += rows
-        return float(total / rows)
+            weight += sum(shares)
+            self.rows += sum(len(inputs) for inputs, _ in group)
+        return float(total / weight)
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         self._model.eval()
         sums: dict[str, Tensor] = {}
-        rows, kept = 0, []
+        rows, weight, kept = 0, _NOTHING, []
+        loss = torch.zeros((), device=self._device, dtype=torch.float64)
         for inputs, targets in self._batches(self._validation, "validation"):
             output = self._output(inputs)
             more = self._batch_metrics(output, targets) if self._batch_metrics else {}
-            scores: dict[str, Any] = {"loss": self._loss(output, targets), **(more or {})}
-            for name, score in scores.items():
+            share = self._loss.share(targets)
+            loss = loss + _scalar("loss", self._loss(output, targets)).double() * share
+            for name, score in (more or {}).items():
                 sums[name] = sums.get(name, 0) + _scalar(name, score).double() * len(inputs)
-            rows += len(inputs)
+            rows, weight = rows + len(inputs), weight + share
             if self._named:
                 kept.append((output, targets))
-        found = {name: float(total) / rows for name, total in sums.items()}
+        found = {"loss": float(loss / weight), **{name: float(total) / rows for name, total in sums.items()}}
         self._named = {name: metric for name, metric in self._named.items() if name not in found}
-        return {**found, **_over_all_rows(self._named, kept, self._classes)}
+        return {**found, **self._over_all_rows(kept)}
+
+    def _over_all_rows(self, kept: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """The metrics by name, of what each batch gave."""
+        if not self._named:
+            return {}
+        outputs, targets = (torch.cat(parts) for parts in zip(*kept, strict=True))
+        said = said_by(outputs, self._loss.takes_logits)
+        return evaluate(self._named, targets.cpu().numpy(), said, self._classes)
 
     def _output(self, inputs: Tensor) -> Tensor:
         if self._loop.precision == "full":
@@ -229,32 +241,21 @@ class TorchTraining:
         return loader.to(self._device) if isinstance(loader, Batches) else loader
 
 
-def _loss_of(task: TorchTrainable, weight: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of a batch, with class weights bound where there are any.
-
-    Raises:
-        ValueError: there is no such loss, or it takes no weights.
-    """
-    loss: Any = task.loss
-    if isinstance(loss, str):
-        loss = getattr(nn.functional, loss, None)
-        if loss is None:
-            raise ValueError(
-                f"torch.nn.functional has no {task.loss!r}. {nearest(str(task.loss), vars(nn.functional))}"
-            )
-    if weight is None:
-        return loss
-    if isinstance(task.loss, str) or takes(loss, "weight"):
-        return functools.partial(loss, weight=weight)
-    raise ValueError("class weights are wanted, and loss takes none. Write def loss(self, output, target, weight): ...")
+def _checked(method: str, made: Any, kind: type) -> Any:
+    if not isinstance(made, kind):
+        raise TypeError(
+            f"{method}() gives {made!r}, no {kind.__module__.split('.')[0]} {kind.__name__}. "
+            f"Return one from it: return {'nn.Linear(64, 10)' if method == 'model' else 'torch.optim.Adam(parameters)'}"
+        )
+    return made
 
 
-def _weights(loop: Loop, train: Loader, device: torch.device) -> Tensor | None:
+def _weights(loop: Loop, train: Loader, brief: Brief, device: torch.device) -> Tensor | None:
     """`[C]` of the classes, on the device."""
     if loop.class_weights is None:
         return None
     targets = train.targets if isinstance(train, Batches) else torch.cat([target for _, target in train])
-    return torch.tensor(class_weights(loop, targets.cpu().numpy()), dtype=torch.float32, device=device)
+    return torch.tensor(class_weights(loop, targets.cpu().numpy(), brief.classes), dtype=torch.float32, device=device)
 
 
 def _in_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
@@ -268,25 +269,9 @@ def _in_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
         yield group
 
 
-def _over_all_rows(
-    named: Mapping[str, str | Own], kept: list[tuple[Tensor, Tensor]], classes: range | None
-) -> dict[str, float]:
-    if not named:
-        return {}
-    outputs, targets = (torch.cat(parts) for parts in zip(*kept, strict=True))
-    return evaluate(named, targets.cpu().numpy(), said_by(outputs), classes)
-
-
-def said_by(output: Tensor) -> Predictions:
-    """What an output says: `[N, C]` logits of classes, or `[N]` or `[N, 1]`, numbers or logits of one class."""
-    output = output.detach().float().cpu()
-    if output.ndim == 2 and output.shape[1] > 1:
-        classes = range(output.shape[1])
-        return Predictions(
-            lambda: output.argmax(1).numpy(), lambda: output.softmax(1).numpy(), classes, lambda: output.numpy()
-        )
-    flat = output.reshape(len(output))
-    return Predictions(lambda: (flat > 0).long().numpy(), lambda: flat.sigmoid().numpy(), numbers=lambda: flat.numpy())
+def said_by(output: Tensor, takes_logits: bool = False) -> Predictions:
+    """What an output says, as `outputs.predictions_of` reads it."""
+    return predictions_of(output.detach().float().cpu().numpy(), takes_logits)
 
 
 def _scalar(name: str, score: Any) -> Tensor:

@@ -25,12 +25,12 @@ from transformers import (
 )
 
 from trainables import litter
+from trainables.checks import check_data
 from trainables.contract import Brief
 from trainables.function import FunctionTraining
 from trainables.huggingface import HuggingFaceTrainable, HuggingFaceTraining, ReportCallback
 from trainables.rows import Given, Rows
 from trainables.seeds import sow
-from trainables.start import check_data
 
 TOKENS = torch.randint(0, 30, (40, 6), generator=torch.Generator().manual_seed(0))
 EXAMPLES = [{"input_ids": row, "labels": label} for row, label in zip(TOKENS, (TOKENS[:, 0] > 15).long(), strict=True)]

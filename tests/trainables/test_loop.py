@@ -11,11 +11,12 @@ from torch import nn
 
 from search import Goal
 from trainables import Batches, Loop, TorchTrainable
+from trainables.checks import check_data
 from trainables.contract import Brief
 from trainables.data import Data, deal
 from trainables.loop import Patience, loop_of
 from trainables.seeds import sow
-from trainables.start import check_data, starter
+from trainables.start import starter
 from trainables.torch_model import TorchTraining
 
 
@@ -96,8 +97,8 @@ def test_class_weights_are_those_of_scikit_learn():
     training, _ = train(with_loop(Wine, Loop(class_weights="balanced")), {}, told, epochs=1)
     fixed, _ = train(with_loop(Wine, Loop(class_weights=(1.0, 2.0, 3.0))), {}, told, epochs=1)
 
-    assert training._loss.keywords["weight"].tolist() == pytest.approx(expected.tolist())
-    assert fixed._loss.keywords["weight"].tolist() == [1.0, 2.0, 3.0]
+    assert training._loss.weight.tolist() == pytest.approx(expected.tolist())
+    assert fixed._loss.weight.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_a_loss_of_ones_own_is_given_the_weights_it_asks_for():
@@ -257,7 +258,7 @@ def test_a_network_without_data_is_refused_before_anything_starts():
         (lambda: Loop(patience=True), r"patience=True is no whole number"),
         (lambda: Loop(precision="bf32"), r"precision='bf32' is unknown\. Did you mean 'bf16'\?"),
         (lambda: Loop(clip_norm=0.0), r"clip_norm=0\.0 stops all learning\. Write Loop\(clip_norm=1\.0\)"),
-        (lambda: Loop(class_weights="even"), r"class_weights='even' is unknown\. Write 'balanced'"),
+        (lambda: Loop(class_weights="even"), r"class_weights='even' are no weights\. Write 'balanced'"),
         (
             lambda: train(type("Odd", (Wine,), {"loss": "cross_entrop"}), {}, brief(), 1),
             r"torch\.nn\.functional has no 'cross_entrop'\. Did you mean 'cross_entropy'\?",

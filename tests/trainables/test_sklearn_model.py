@@ -14,12 +14,13 @@ from sklearn.svm import SVC
 
 from search import Goal
 from trainables import SklearnTrainable
+from trainables.checks import check_data, check_settings
 from trainables.contract import Brief
 from trainables.data import Data, deal
 from trainables.families import folds_of
 from trainables.folds import CrossTraining, Folds, folded
 from trainables.sklearn_model import load_model, routed
-from trainables.start import can_save, check_data, check_metrics, ends_by_itself, kind_of, starter
+from trainables.start import can_save, ends_by_itself, kind_of, starter
 
 PIPELINE = make_pipeline(StandardScaler(), SVC())
 
@@ -180,8 +181,8 @@ def test_estimators_and_their_classes_are_known_for_what_they_are():
 
 def test_a_goal_that_nobody_computes_is_refused_before_anything_starts():
     with pytest.raises(ValueError, match=r"the goal asks for acuracy, which nobody computes\. Did you mean 'accuracy'"):
-        check_metrics(SVC(), ("acuracy",))
-    check_metrics(Families, ("f1_macro", "joules"))
+        check_settings(SVC(), ("acuracy",), list)
+    check_settings(Families, ("f1_macro", "joules", "f1_macro_spread"), list)
 
 
 def test_a_fold_of_what_trains_in_epochs_is_a_whole_training():
@@ -189,11 +190,12 @@ def test_a_fold_of_what_trains_in_epochs_is_a_whole_training():
 
     class Counting:
         def __init__(self, given):
-            self.given, self.epoch = given, 0
+            self.given, self.epoch, self.rows = given, 0, 0
             seen.append((given.cut, len(given.rows)))
 
         def step(self):
             self.epoch += 1
+            self.rows += self.given.cut
             return {"loss": 1.0 / self.epoch + float(self.given.validation.targets.mean())}
 
         def close(self):
@@ -208,7 +210,7 @@ def test_a_fold_of_what_trains_in_epochs_is_a_whole_training():
     assert seen == [(100, 150), "closed"] * 3
     assert found[-1]["loss"] == pytest.approx(0.25 + 1.0)
     assert training.step() is None
-    assert training.rows == 300
+    assert training.rows == 3 * 4 * 100  # a row counts in every epoch of every fold
 
 
 @pytest.mark.parametrize(

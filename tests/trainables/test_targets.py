@@ -14,12 +14,13 @@ from xgboost import XGBClassifier
 
 from search import Goal
 from trainables import BoostingTrainable, Loop
+from trainables.checks import kind_of_targets
 from trainables.contract import Brief
 from trainables.data import Data, deal
 from trainables.metrics import Predictions, evaluate, settled
 from trainables.mixture import mixed
 from trainables.seeds import sow
-from trainables.start import kind_of_estimator, starter
+from trainables.start import starter
 from trainables.targets import settled_targets, wanted_kind
 
 RNG = np.random.default_rng(0)
@@ -57,9 +58,9 @@ def test_whole_numbers_are_quantities_where_the_goal_measures_distances():
 
 
 def test_a_regressor_predicts_quantities_and_a_classifier_classes_whatever_the_goal_is_called():
-    assert kind_of_estimator(DecisionTreeRegressor()) == "numbers"
-    assert kind_of_estimator(SVC) == "classes"
-    assert kind_of_estimator(lambda params: 1) is None
+    assert kind_of_targets(DecisionTreeRegressor(), lambda: [{}]) == "numbers"
+    assert kind_of_targets(SVC, lambda: [{}]) == "classes"
+    assert kind_of_targets(lambda params: 1, lambda: [{}]) is None
 
 
 def test_whole_floats_are_classes_where_the_goal_counts_hits():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainables.keras_outputs import predictions_of, targets_like
+from trainables.outputs import predictions_of, targets_like
 
 
 def test_rows_that_add_up_to_one_are_probabilities_and_others_logits():
@@ -33,7 +33,7 @@ def test_one_hot_targets_are_compared_as_classes():
 
 
 def test_outputs_that_metrics_by_name_cannot_read_are_refused_with_the_mend():
-    with pytest.raises(ValueError, match=r"output is \[2, 3, 4\], and metrics by name want .*\. Compile it with"):
+    with pytest.raises(ValueError, match=r"output is \[2, 3, 4\], and metrics by name want .*\. Compute metrics"):
         predictions_of(np.zeros((2, 3, 4)))
     with pytest.raises(ValueError, match=r"output is a list, and"):
         predictions_of([np.zeros(2)])

@@ -1,4 +1,4 @@
-"""What the outputs of a Keras model say of rows: classes and their probabilities, or numbers."""
+"""What the outputs of a network say of rows: classes and their probabilities, or numbers."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def predictions_of(outputs: Any, takes_logits: bool = False) -> Predictions:
     Args:
         outputs: `[N, C]` per class: probabilities where all rows add up to 1, and else logits. Or `[N]` or `[N, 1]`:
             numbers, or the second of two classes: probabilities where all of them can be, and else logits.
-        takes_logits: whether the loss says that one column is of logits.
+        takes_logits: whether the loss says that they are logits.
 
     Raises:
         ValueError: they are of another shape.
@@ -23,19 +23,28 @@ def predictions_of(outputs: Any, takes_logits: bool = False) -> Predictions:
         shape = list(outputs.shape) if isinstance(outputs, np.ndarray) else f"a {type(outputs).__name__}"
         raise ValueError(
             f"the model's output is {shape}, and metrics by name want [N, C] or [N]. "
-            f"Compile it with metrics of its own: model.compile(optimizer, loss, metrics=[...])"
+            f"Compute metrics of your own: def metrics(self, output, target), or model.compile(..., metrics=[...])"
         )
-    outputs = outputs.astype("float64")
     if outputs.ndim == 2 and outputs.shape[1] > 1:
-        sums = outputs.sum(1, keepdims=True)
-        are_shares = outputs.min() >= 0 and np.allclose(sums, 1, atol=0.02)  # bfloat16 rounds by as much
-        scores = outputs / sums if are_shares else special.softmax(outputs, axis=1)
-        return Predictions(lambda: outputs.argmax(1), lambda: scores, range(outputs.shape[1]), lambda: outputs)
-    flat = outputs.reshape(len(outputs))
-    are_shares = not takes_logits and flat.min() >= 0 and flat.max() <= 1
-    second = flat if are_shares else special.expit(flat)
-    pairs = np.stack([1 - second, second], axis=1)
-    return Predictions(lambda: (second > 0.5).astype("int64"), lambda: pairs, range(2), lambda: flat)
+        classes = range(outputs.shape[1])
+        return Predictions(lambda: outputs.argmax(1), lambda: _shares(outputs, takes_logits), classes, lambda: outputs)
+    flat = outputs.reshape(len(outputs)).astype("float64")
+    are_shares = not takes_logits and flat.min(initial=0) >= 0 and flat.max(initial=1) <= 1
+
+    def pairs() -> Any:
+        second = flat if are_shares else special.expit(flat)
+        return np.stack([1 - second, second], axis=1)
+
+    cut = 0.5 if are_shares else 0.0
+    return Predictions(lambda: (flat > cut).astype("int64"), pairs, range(2), lambda: flat)
+
+
+def _shares(outputs: Any, takes_logits: bool) -> Any:
+    """`[N, C]` probabilities."""
+    outputs = outputs.astype("float64")
+    sums = outputs.sum(1, keepdims=True)
+    are_shares = not takes_logits and outputs.min() >= 0 and np.allclose(sums, 1, atol=0.02)  # bfloat16 rounds so much
+    return outputs / sums if are_shares else special.softmax(outputs, axis=1)
 
 
 def codes_of(targets: Any) -> Any:
