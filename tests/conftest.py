@@ -1,10 +1,15 @@
-"""What all tests share: how Hypothesis looks for counterexamples.
+"""What all tests share: threads, and how Hypothesis looks for counterexamples.
 
 The gate tries the same examples every time, so that a change is judged by what it changes; `make soak` looks for new
 ones, and many more of them.
 """
 
-from hypothesis import HealthCheck, settings
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # before numpy: what is small here is computed no faster by threads that wait
+
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 settings.register_profile("gate", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("hunt", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

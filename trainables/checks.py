@@ -86,6 +86,7 @@ def check_settings(source: Any, wanted: tuple[str, ...], points: Points) -> None
         ValueError, TypeError: a loss, a metric, a parameter or a whole model does not fit; the message has the mend.
     """
     family = family_of(source)
+    folds_of(source)
     if family.is_network:
         _check_network(source)
     if family.estimates or family.kind == "torch":
@@ -246,7 +247,7 @@ def _check_scores(estimator: Any, wanted: tuple[str, ...]) -> None:
 def _check_values(part: Any) -> None:
     """Lets scikit-learn's own estimators check their parameters, as they would when they are fitted."""
     check = getattr(part, "_validate_params", None)
-    if check is None or inspect.isclass(part):
+    if check is None or inspect.isclass(part) or not hasattr(part, "_parameter_constraints"):
         return
     try:
         check()

@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from orchestrator import TorchTrainable, Trainable
+from orchestrator import Batches, BoostingTrainable, Loop, TorchTrainable, Trainable
 
 
 def good(params):
@@ -76,6 +76,50 @@ class Blobs(TorchTrainable):
         import torch
 
         return torch.optim.SGD(parameters, lr=params["lr"])
+
+
+class Columns(Blobs):
+    """A network on two columns of a table."""
+
+    def model(self, params):
+        from torch import nn
+
+        return nn.Linear(2, 2)
+
+
+class OwnBatches(Blobs):
+    """A network that makes its own batches of the study's rows, and counts its hits itself."""
+
+    @staticmethod
+    def hits(targets, labels):
+        return float((targets == labels).sum())
+
+    metrics = (hits,)
+
+    def data(self, params, given):
+        import torch
+
+        train, held = (
+            (torch.tensor(part.inputs), torch.tensor(part.targets)) for part in (given.train, given.validation)
+        )
+        return Batches(*train, 16, shuffle=True), Batches(*held, 1000)
+
+    def model(self, params):
+        from torch import nn
+
+        return nn.Linear(4, 3)
+
+
+class Overgrown(BoostingTrainable):
+    """An ensemble that is at its best early, and goes on for its patience."""
+
+    rounds = 5
+    loop = Loop(patience=3)
+
+    def estimator(self, params):
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(max_iter=300, learning_rate=params["lr"])
 
 
 def reads_rows(params, data):

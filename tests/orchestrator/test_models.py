@@ -15,7 +15,7 @@ from orchestrator import ASHA, PBT, Data, FullLength, Random, Results, Study, To
 from orchestrator.cli import main
 from orchestrator.folder import Lease
 from orchestrator.spec import parse_text
-from tests.kit.trainables import Blobs, Mean, reads_rows
+from tests.kit.trainables import Blobs, Columns, Mean, Overgrown, OwnBatches, reads_rows
 
 SPACE = {"C": loguniform(0.1, 100), "gamma": loguniform(1e-4, 1e-2)}
 SHEET = """
@@ -290,6 +290,64 @@ def test_models_that_cannot_be_asked_are_kept_and_it_is_said(tmp_path):
 
     assert again.tested is None
     assert again.record.notes[-1].startswith("the test rows were not scored: Silent says nothing of new rows")
+
+
+def test_a_model_knows_its_columns_and_classes_whatever_the_file_becomes(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"a": rng.normal(size=200), "b": rng.normal(size=200)})
+    table["y"] = np.where(table.a > 0, "mid", "lo")
+    table.to_csv(tmp_path / "grows.csv", index=False)
+    data = Data(tmp_path / "grows.csv", target="y")
+    study = Study(Columns, {"lr": fixed(0.1)}, "max accuracy", Random() + FullLength(9), data=data, storage=tmp_path)
+    winner = study.retrain(study.run(trials=1, progress=False), progress=False)
+    said = study.predict(winner, table[["a", "b"]])
+
+    more = pd.DataFrame({"a": [0.0] * 3, "b": [0.0] * 3, "y": ["hi"] * 3})
+    pd.concat([table, more]).to_csv(tmp_path / "grows.csv", index=False)
+    again = study.predict(winner, table[["b", "y", "a"]])
+
+    assert np.mean(said == table.y) > 0.95
+    assert again.tolist() == said.tolist()
+    with pytest.raises(ValueError, match=r"the inputs have no column 'b', on which models were trained\. It has: A, a\."):
+        study.predict(winner, table[["a"]].assign(A=1.0))
+
+
+def test_an_ensemble_is_grown_again_for_as_long_as_it_was_at_its_best(tmp_path):
+    study = Study(
+        Overgrown, {"lr": fixed(0.5)}, "min log_loss", Random(), data=Data("breast_cancer", test=0.2), storage=tmp_path
+    )
+    results = study.run(trials=1, progress=False)
+
+    winner = study.retrain(results, progress=False)
+
+    assert results.best.epoch < results.frame().epoch.max() < 60, "patience ended it"
+    assert winner.frame()["rounds"].tolist() == [5 * results.best.epoch]
+    assert set(winner.tested) == {"test_log_loss"}
+
+
+def test_a_network_that_makes_its_own_batches_is_retrained_and_a_metric_of_its_own_is_tested(tmp_path):
+    data = Data("iris", test=0.2)
+    study = Study(OwnBatches, {"lr": fixed(0.05)}, "max hits", Random() + FullLength(3), data=data, storage=tmp_path)
+
+    winner = study.retrain(study.run(trials=1, progress=False), progress=False)
+
+    dealt = study.deal()
+    said = study.predict(winner, dealt.test.inputs)
+    assert winner.frame().status.tolist() == ["ended"]
+    assert winner.tested == {"test_hits": np.sum(said == dealt.test.targets)}
+
+
+def test_what_cannot_be_kept_is_told_before_it_is_trained_again(tmp_path):
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    pipe = make_pipeline(FunctionTransformer(lambda x: x + 1), LogisticRegression())
+    space = {"logisticregression__C": loguniform(0.1, 1)}
+    study = Study(pipe, space, "max accuracy", Random(), data="iris", storage=tmp_path)
+    results = study.run(trials=1, progress=False)
+
+    with pytest.raises(ValueError, match=r"Pipeline cannot be kept for use .*Give it functions by name"):
+        study.retrain(results, progress=False)
 
 
 def test_a_network_validates_by_folds_where_it_says_so(tmp_path):

@@ -153,6 +153,27 @@ def test_an_ensemble_validates_by_folds_where_it_says_so():
     assert (kind_of(source), can_save(source), ends_by_itself(source)) == ("boosting", True, True)
 
 
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_a_seed_of_the_users_own_decides_what_is_drawn_whatever_the_trials_is(library):
+    kind = LGBMClassifier if library == "lightgbm" else XGBClassifier
+    settings = {**SMALL, "subsample": 0.5, "n_jobs": 1, **({"subsample_freq": 1} if library == "lightgbm" else {})}
+    found = []
+    for own, seed in ((3, 0), (3, 1), (4, 1), (None, 0), (None, 1)):
+        source = trainable(lambda own=own: kind(**{**settings, "random_state": own}))
+        found.append(train(starter(source, brief("min log_loss"))({}, seed), 3, seed)[2]["log_loss"])
+
+    assert found[0] == found[1] != found[2]
+    assert found[3] != found[4]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: LGBMClassifier(boosting_type="dart"), lambda: XGBClassifier(booster="gblinear")]
+)
+def test_what_is_another_model_when_it_grows_in_parts_is_refused(make):
+    with pytest.raises(ValueError, match=r"is another model when it grows in parts.*derive from SklearnTrainable"):
+        starter(trainable(make), brief())({}, 0)
+
+
 def test_what_does_not_grow_is_refused():
     with pytest.raises(TypeError, match=r"RandomForestClassifier does not grow by rounds\. Return a Hist.*derive from"):
         starter(trainable(RandomForestClassifier), brief())({}, 0)

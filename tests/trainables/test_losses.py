@@ -9,8 +9,8 @@ from search import Goal
 from trainables import Batches, Data, Loop, TorchTrainable
 from trainables.contract import Brief
 from trainables.data import deal
-from trainables.losses import Loss
 from trainables.loop import class_weights
+from trainables.losses import Loss
 from trainables.seeds import sow
 from trainables.start import starter
 
@@ -178,7 +178,10 @@ def test_weights_by_class_are_those_of_the_names_in_the_data():
         ({"loss": nn.MSELoss}, r"loss is the class MSELoss, and one of it is wanted\. Write loss = nn\.MSELoss\(\)"),
         ({"loss": 3}, r"loss is 3\. Name one, loss = 'cross_entropy'"),
         ({"model": lambda self, params: None}, r"model\(\) gives None, no torch Module\. Return one"),
-        ({"optimizer": lambda self, params, parameters: None}, r"optimizer\(\) gives None, no torch Optimizer\. Return"),
+        (
+            {"optimizer": lambda self, params, parameters: None},
+            r"optimizer\(\) gives None, no torch Optimizer\. Return",
+        ),
     ],
 )
 def test_what_is_no_loss_model_or_optimizer_is_refused_with_the_mend(changes, message):

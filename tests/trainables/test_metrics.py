@@ -14,7 +14,9 @@ labels = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=2, m
 
 
 def scored(name, targets, said, scores=None, classes=None):
-    return evaluate(settled([name]), targets, Predictions(lambda: said, scores and (lambda: scores), classes))[name]
+    return evaluate(
+        settled([name]), targets, Predictions(lambda: said, None if scores is None else lambda: scores, classes)
+    )[name]
 
 
 @given(labels)
@@ -63,6 +65,24 @@ def test_errors_of_numbers_are_their_formulas(pairs):
     assert scored("mse", targets, said) == pytest.approx((error**2).mean())
     assert scored("rmse", targets, said) == pytest.approx((error**2).mean() ** 0.5)
     assert scored("r2", targets, said) == pytest.approx(1 - (error**2).sum() / ((targets - targets.mean()) ** 2).sum())
+
+
+def test_texts_may_have_several_right_answers_and_as_many_as_there_are():
+    rows = [["the cat sat on the mat", "a cat sat on the mat"], "one dog ran far away from here"]
+    said = ["a cat sat on the mat", "one dog ran far away from here"]
+
+    assert scored("bleu", rows, said) == pytest.approx(100)
+    assert scored("rouge1", rows, ["a cat sat on the mat", "one dog"]) == pytest.approx((1 + 2 * 2 / 9) / 2)
+    with pytest.raises(ValueError, match=r"2 references and 1 texts are compared\. Give a text for every reference"):
+        scored("bleu", rows, said[:1])
+
+
+def test_probabilities_of_the_second_class_are_those_of_both():
+    targets, shares = [0, 1, 1, 0], np.array([0.1, 0.9, 0.8, 0.3])
+
+    assert scored("log_loss", targets, None, shares) == pytest.approx(-np.log([0.9, 0.9, 0.8, 0.7]).mean())
+    with pytest.raises(ValueError, match=r"the model has 4 outputs, and the targets are 3 classes\. Give it one for"):
+        evaluate(settled("log_loss"), [0, 1, 2], Predictions(None, lambda: np.eye(4)[:3], range(4)), range(3))
 
 
 def test_bleu_is_the_papers_formula():

@@ -123,6 +123,23 @@ def test_metrics_that_only_some_runs_report_are_left_out(tmp_path):
     assert set(row["metrics"]) == {"loss", "loss_spread"}
 
 
+def test_the_spread_over_seeds_is_not_that_over_folds():
+    from sklearn.svm import SVC
+
+    from trainables.contract import Brief
+    from trainables.data import Data, deal
+    from trainables.repeated import cleaned
+
+    brief = Brief("accuracy", ("accuracy",), deal(Data("iris"), folds=True).given)
+    once, twice = (starter(SVC(C=1.0), brief, repeats)({}, 0) for repeats in (1, 2))
+
+    for _ in range(3):
+        alone, both = once.step(), cleaned(twice.step(), "t00001", ["accuracy"])
+
+    assert both == {**alone, "accuracy_seed_spread": 0.0}
+    assert both["accuracy_spread"] > 0
+
+
 def test_an_error_of_one_run_is_the_trials(tmp_path):
     def breaks(params):
         yield {"loss": 1.0}

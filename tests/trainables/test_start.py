@@ -91,7 +91,10 @@ def test_each_kind_is_known_with_what_it_can_do():
         (Needy, r"Needy\(\) is made anew for every trial, and cannot be .*'path'.*\. Give its arguments defaults"),
         (Steps(), r"Steps\(\) is one object, and every trial needs its own\. Give the class: Steps\."),
         (Stranger, r"Stranger is a class that a440 does not know\. Derive it from Trainable"),
-        (torch.nn.Linear, r"Linear is a model, and every trial builds .*\. Write class Mine\(TorchTrainable\), with def"),
+        (
+            torch.nn.Linear,
+            r"Linear is a model, and every trial builds .*\. Write class Mine\(TorchTrainable\), with def",
+        ),
         (torch.nn.Linear(2, 1), r"Linear is a model, and every trial builds one of its own"),
         ("examples.digits:DigitsMLP", r"'examples\.digits:DigitsMLP' cannot be trained\. Give a function"),
         (None, r"None cannot be trained\. Give"),
