@@ -40,6 +40,7 @@ from orchestrator import (
 )
 from trainables import checkpoint, saver
 from trainables import session as sessions
+from trainables.batches import tensors_of
 from trainables.contract import Brief
 from trainables.data import Data, deal
 from trainables.meter import Meter
@@ -171,10 +172,10 @@ def keras_epochs(times: int) -> None:
             return build()
 
     given = deal(Data(tuple(part[:4000] for part in rows())), tensors=True).given
-    train, held, model = given.train, given.validation, build()
+    train, held, model = tensors_of(given.train), tensors_of(given.validation), build()
 
     def by_hand() -> None:
-        model.fit(train.inputs, train.targets, batch_size=BATCH, verbose=0, validation_data=(held.inputs, held.targets))
+        model.fit(*train, batch_size=BATCH, verbose=0, validation_data=held, validation_batch_size=1024)
 
     with tempfile.TemporaryDirectory() as folder:
         ours = session(Net, Brief("accuracy", ("accuracy",), given), Path(folder))

@@ -87,7 +87,7 @@ def check_settings(source: Any, wanted: tuple[str, ...], points: Points) -> None
     """
     family = family_of(source)
     folds_of(source)
-    if family.is_network:
+    if family.is_network and family.computes:
         _check_network(source)
     if family.estimates or family.kind == "torch":
         _check_metrics(source, wanted, family)
@@ -113,7 +113,7 @@ def _check_metrics(source: Any, wanted: tuple[str, ...], family: Family) -> None
         return
     known = [*METRICS, *settled(own), *MEASURED, *(("loss", "train_loss") if family.is_network else ("rounds",))]
     for name in wanted:
-        if name not in known and name.removesuffix(SPREAD).removesuffix(SEED_SPREAD.removesuffix(SPREAD)) not in known:
+        if name not in known and name.removesuffix(SEED_SPREAD).removesuffix(SPREAD) not in known:
             raise ValueError(f"the goal asks for {name}, which nobody computes. {nearest(name, known)}")
 
 

@@ -21,7 +21,6 @@ No Ray here.
 import time
 import traceback
 from collections.abc import Callable, Container, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -240,10 +239,8 @@ class Session:
         """Builds the training, from the newest checkpoint that can be trusted."""
         leg = self._leg
         assert leg is not None
-        with ThreadPoolExecutor(1) as beside:  # checksums take as long as reading does
-            found = beside.submit(self._newest)
-            self._training = self._start(leg["params"], leg["seed"])
-            epoch, folder, passed = found.result()
+        self._training = self._start(leg["params"], leg["seed"])
+        epoch, folder, passed = self._newest()
         if not self._training.saves:
             return
         root = self._trial_folder / "checkpoints"

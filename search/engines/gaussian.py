@@ -18,6 +18,7 @@ from search.engines.optunas import Coordinates, filled, quiet, seed_of
 from search.engines.sobol import Sequence
 from search.samplers import Bayes
 from search.space import Flat, Space
+from search.threads import on_one_thread
 
 MOST = 400  # trials in the model: a fit of so many takes about a second
 BELIEF = 10.0  # piBO's beta
@@ -44,7 +45,7 @@ class Gaussian:
             return self._coarse(number - 1 + 4_096 * attempt)
         if not self._cube.searched.any():
             return draw(self._space, self._seed, number, attempt)
-        with quiet():
+        with quiet(), on_one_thread():
             sampler = self._sampler(seed_of(self._seed, number, attempt), evidence.known)
             study = filled(evidence, history.failed(), history, sampler, self._coordinates.padded, most=MOST)
             trial = study.ask()

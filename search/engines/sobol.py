@@ -25,12 +25,13 @@ class Sequence:
 
     def __init__(self, space: Space, seed: int):
         self._space, self._seed = space, seed
-        self._points = np.empty((0, len(space.leaves)))
+        self._blocks: dict[int, np.ndarray] = {}
 
     def __call__(self, place: int) -> Flat:
-        while place >= len(self._points):
-            self._points = np.concatenate([self._points, self._block(len(self._points))])
-        return self._space.believed_at(self._points[place].tolist())
+        block, row = divmod(place, BLOCK)
+        if block not in self._blocks:
+            self._blocks[block] = self._block(block * BLOCK)
+        return self._space.believed_at(self._blocks[block][row].tolist())
 
     def _block(self, first: int) -> np.ndarray:
         from scipy.stats import qmc

@@ -22,6 +22,7 @@ from search.protocol import Decision, Exploit, Go, Pause, Score
 from search.room import pulled
 from search.schedulers import PB2, PBT
 from search.space import Flat, Space
+from search.threads import on_one_thread
 
 STRAY = 0.1  # of a range, by which params stray where PB2 has no model
 
@@ -159,8 +160,11 @@ class Explorer:
         self._rays = rays
 
     def __call__(self, trial: StandIn, cloned: StandIn) -> tuple[dict[str, float], dict[str, Any]]:
+        import sklearn
+
         with suppress(ValueError, ArithmeticError, np.linalg.LinAlgError):  # of scikit-learn
-            config, operations = self._rays(trial, cloned)
+            with on_one_thread(), sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+                config, operations = self._rays(trial, cloned)
             if all(map(math.isfinite, config.values())) and config != cloned.config:
                 return {name: min(max(share, 0.0), 1.0) for name, share in config.items()}, operations
         return {name: min(max(share + random.gauss(0, STRAY), 0.0), 1.0) for name, share in cloned.config.items()}, {}

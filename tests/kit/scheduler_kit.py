@@ -4,11 +4,12 @@ class TestMedianStop(SchedulerKit):
     scheduler = MedianStop(max_epochs=9)
 """
 
+import copy
 import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import cloudpickle
 import numpy as np
@@ -130,6 +131,18 @@ def replay(engine: SchedulerEngine, events: list[tuple[Any, ...]]) -> list[dict[
     return [answer for event, answer in answers if event == "judge"]
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What happened in a study, and whether the global generators are as they were."""
+
+    events: list[tuple[Any, ...]]
+    decisions: list[dict[str, Decision]]
+    params: dict[str, dict[str, Any]]
+    done: dict[str, int]
+    epochs: int
+    generators_left_alone: bool
+
+
 class SchedulerKit:
     """Ends, replays, failures, NaN, batches, pickling, and no traces in global state.
 
@@ -143,6 +156,7 @@ class SchedulerKit:
     goal: Goal = Goal("min", "loss")
     space: Space = SPACES["a tree"]
     epochs: int = 9  # where the scheduler does not say
+    _watched: ClassVar[dict[tuple[type, int, int], Watched]] = {}
 
     def engine(self, trials: int = TRIALS, seed: int = 0) -> SchedulerEngine:
         """The scheduler at work; override it while `search.to_ray.engines` does not know it yet."""
@@ -161,10 +175,26 @@ class SchedulerKit:
             **settings,
         )
 
+    def watched(self, places: int, batch: int = 1) -> Watched:
+        """A study with seed 0, run once for all tests that only look at it; each has a copy of its own."""
+        key = type(self), places, batch
+        if key not in self._watched:
+            random.seed(1)
+            np.random.seed(1)
+            before = random.random(), np.random.random()
+            random.seed(1)
+            np.random.seed(1)
+            study = self.study(places=places, batch=batch).run()
+            left_alone = (random.random(), np.random.random()) == before
+            self._watched[key] = Watched(
+                study.events, study.decisions, study.params, study.done, study.epochs, left_alone
+            )
+        return copy.deepcopy(self._watched[key])
+
     @pytest.mark.parametrize("places", [1, 3, TRIALS])
     @pytest.mark.parametrize("batch", [1, 4])
     def test_every_study_comes_to_its_end(self, places, batch):
-        study = self.study(places=places, batch=batch).run()
+        study = self.watched(places, batch)
 
         assert len(study.params) == TRIALS
         assert all(1 <= study.done[trial] <= study.epochs for trial in study.params)
@@ -172,7 +202,7 @@ class SchedulerKit:
     @pytest.mark.parametrize("places", [1, 3, TRIALS])
     @pytest.mark.parametrize("batch", [1, 4])
     def test_every_score_gets_one_decision(self, places, batch):
-        study = self.study(places=places, batch=batch).run()
+        study = self.watched(places, batch)
 
         judged = [scores for event, *(scores, *_) in study.events if event == "judge"]
         assert [set(answer) for answer in study.decisions] == [{s.trial for s in scores} for scores in judged]
@@ -180,13 +210,13 @@ class SchedulerKit:
     @pytest.mark.parametrize("places", [2, TRIALS])
     @pytest.mark.parametrize("batch", [1, 4])
     def test_the_same_events_give_a_fresh_engine_the_same_decisions(self, places, batch):
-        study = self.study(places=places, batch=batch).run()
+        study = self.watched(places, batch)
 
         assert replay(self.engine(), study.events) == study.decisions
 
     @pytest.mark.parametrize("part", [0.25, 0.5, 0.9])
     def test_an_engine_that_is_rebuilt_in_mid_study_wakes_and_decides_like_the_one_it_replaces(self, part):
-        live = self.study(places=2).run()
+        live = self.watched(places=2)
         cut = int(part * len(live.events))
 
         rebuilt = self.engine()
@@ -198,7 +228,7 @@ class SchedulerKit:
         assert replay(rebuilt, live.events[cut:]) == replay(original, live.events[cut:])
 
     def test_a_pickled_engine_goes_on_like_the_one_it_copies(self):
-        live = self.study(places=2).run()
+        live = self.watched(places=2)
         cut = len(live.events) // 2
         original = self.engine()
         replay(original, live.events[:cut])
@@ -284,19 +314,15 @@ class SchedulerKit:
             if epoch not in judged_epochs(self.scheduler, at_cost=self.goal.per is not None):
                 assert engine.judge([Score("t00001", epoch, 1.0)]) == {"t00001": Go()}
 
-    def test_params_stay_in_the_space(self):
-        study = self.study().run()
+    @pytest.mark.parametrize("places", [1, 3, TRIALS])
+    @pytest.mark.parametrize("batch", [1, 4])
+    def test_params_stay_in_the_space(self, places, batch):
+        study = self.watched(places, batch)
 
         for params in study.params.values():
             assert self.space.check(params) == params
 
-    def test_the_global_random_generators_are_left_alone(self):
-        random.seed(1)
-        np.random.seed(1)
-        before = random.random(), np.random.random()
-        random.seed(1)
-        np.random.seed(1)
-
-        self.study(batch=2).run()
-
-        assert (random.random(), np.random.random()) == before
+    @pytest.mark.parametrize("places", [1, 3, TRIALS])
+    @pytest.mark.parametrize("batch", [1, 4])
+    def test_the_global_random_generators_are_left_alone(self, places, batch):
+        assert self.watched(places, batch).generators_left_alone

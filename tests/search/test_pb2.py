@@ -26,7 +26,7 @@ def exploits_of(decisions):
 def test_exploits_stay_in_the_domains_and_come_from_the_best_quarter():
     rng, engine, seen = random.Random(0), population(BOTH, SPACE, size=8), 0
 
-    for epoch in range(1, 20):
+    for epoch in range(1, 12):
         losses = [rng.random() for _ in range(8)]
         best = {f"t{k:05d}" for k in np.argsort(losses)[:2]}
         decisions = engine.judge(scores(epoch, losses))
@@ -44,7 +44,7 @@ def test_limits_hold_for_what_the_model_chooses():
     space = Space({"low": uniform(0, 1), "high": uniform(0, 1)}, ["low < high"])
     rng, engine, seen = random.Random(1), population(PB2(max_epochs=1000), space, size=6), 0
 
-    for epoch in range(1, 20):
+    for epoch in range(1, 12):
         decisions = engine.judge(scores(epoch, [rng.random() for _ in range(6)]))
         for exploit in exploits_of(decisions).values():
             seen += 1
@@ -76,7 +76,7 @@ def test_members_that_diverged_are_replaced(diverged):
 def test_one_stream_gives_the_same_decisions_and_leaves_the_global_generators_alone():
     def stream():
         engine, told = population(BOTH, SPACE), []
-        for epoch in range(1, 15):
+        for epoch in range(1, 9):
             decisions = engine.judge(scores(epoch, [random.Random(f"{epoch}/{k}").random() for k in range(8)]))
             told.append(str(decisions))
             obey(engine, decisions)

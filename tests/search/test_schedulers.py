@@ -59,7 +59,7 @@ class TestSlowPBT(SchedulerKit):
 
 
 class TestPB2(SchedulerKit):
-    scheduler = PB2(max_epochs=12)
+    scheduler = PB2(max_epochs=6)  # each exploit fits a Gaussian process
 
 
 class TestSlowPB2(SchedulerKit):
