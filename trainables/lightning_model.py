@@ -46,6 +46,7 @@ _OURS = {
 }
 _DEFAULTS = {"enable_model_summary": False, "num_sanity_val_steps": 0}
 _CHATTY = ("utilities.rank_zero", "accelerators.cuda", "trainer.connectors.signal_connector")  # lightning.pytorch.*
+_PAIRS = "Using a target size .* that is different to the input size"  # each output is compared with each target
 _CHATTER = (".*does not have many workers which may be a bottleneck.*", r".*isinstance\(treespec, LeafSpec\).*")
 
 
@@ -88,6 +89,7 @@ class LightningTraining:
     saves = True
 
     def __init__(self, task: LightningTrainable, params: Params, brief: Brief = Brief()):  # noqa: B008 - frozen
+        warnings.filterwarnings("error", message=_PAIRS)  # in the process of a trial, which such a loss would mislead
         self._sow_building = sown()
         self._arguments = _arguments(task)
         self._module: Any = _module(task, params)

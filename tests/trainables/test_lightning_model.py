@@ -295,6 +295,17 @@ def test_an_error_in_the_module_is_raised_by_step_with_the_users_line(closing):
     assert left_threads() == []
 
 
+def test_a_loss_that_compares_every_output_with_every_target_is_an_error(closing):
+    class Broad(Net):
+        def training_step(self, batch, batch_idx):
+            return nn.functional.mse_loss(self(batch[0])[:, :1], batch[1].float())
+
+    run = closing(training(variant(module=lambda self, params: Broad(params))))
+
+    with pytest.raises(UserWarning, match=r"target size .* different to the input size .*ensure they have the same size"):
+        run.step()
+
+
 def test_early_stopping_ends_the_trial_also_where_it_is_taken_up_again(tmp_path, closing):
     stops = {"callbacks": [lightning.pytorch.callbacks.EarlyStopping("val_loss", min_delta=99.0, patience=2)]}
     run = closing(training(variant(trainer=stops)))
