@@ -1,7 +1,8 @@
 PY := .venv/bin/python
 PYTHON ?= python3
+STUDIES := tests/cluster tests/house tests/orchestrator tests/trainables/test_to_ray.py
 
-.PHONY: setup demo test check format bench soak clean
+.PHONY: setup demo test test-studies test-rooms check format bench soak clean
 
 setup: .venv/.ready
 
@@ -15,8 +16,14 @@ setup: .venv/.ready
 demo: setup
 	.venv/bin/a440 run examples/digits.yaml
 
-test: setup
-	$(PY) -m pytest
+test: setup  # two runs side by side: what starts a Ray, one test at a time, and what computes without one
+	$(MAKE) --jobs=2 --output-sync=target test-studies test-rooms
+
+test-studies:
+	$(PY) -m pytest -o cache_dir=.pytest_cache/studies $(STUDIES)
+
+test-rooms:
+	$(PY) -m pytest -o cache_dir=.pytest_cache/rooms tests search trainables cluster orchestrator $(STUDIES:%=--ignore=%)
 
 check: setup
 	.venv/bin/ruff check .

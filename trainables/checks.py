@@ -1,6 +1,7 @@
 """What can be told of a trainable before anything runs: whether its data, its params and the goal's metrics fit it."""
 
 import inspect
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,6 +19,7 @@ from trainables.start import family_of
 from trainables.targets import kind_of_loss, wanted_kind
 
 Points = Callable[[], Iterable[Params]]
+PATIENCE_S = 0.5  # to build estimators that are only looked at
 
 
 def check_data(source: Any, given: bool) -> None:
@@ -183,10 +185,16 @@ def _bare(source: Any) -> Any:
 
 
 def _built(source: Any, points: Points) -> Iterable[Any]:
-    """What a study would fit at some points of its space, not fitted; what cannot be built is left to its trial."""
+    """What a study would fit at some points of its space, not fitted.
+
+    What cannot be built is left to its trial, and so is what takes long.
+    """
     from trainables.sklearn_model import routed
 
+    began = time.monotonic()
     for params in points():
+        if time.monotonic() - began > PATIENCE_S:
+            return
         try:
             made = routed(_bare(source), params) if family_of(source) is ESTIMATOR else source().estimator(params)
         except Exception:  # noqa: BLE001, S112 - the user's code, which may need what only a worker has
