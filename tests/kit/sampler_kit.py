@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import cloudpickle
-import numpy as np
 import pytest
 
 from search import Float, Goal, Int, Sampler, Space, Strategy, choice, integer
 from search.protocol import FINISHED, Lesson, SamplerEngine, Seen
 from search.strategy import chain_of
 from search.to_ray import engines
+from tests.kit.generators import watching
 from tests.kit.spaces import SPACES
 
 SIX = Space({"kind": choice("a", "b"), "size": integer(1, 3)})
@@ -108,16 +108,10 @@ class SamplerKit:
         """A study with seed 0, run once for all tests that only look at it."""
         key = type(self), id(space)
         if key not in self._watched:
-            random.seed(1)
-            np.random.seed(1)
-            before = random.random(), np.random.random()
-            random.seed(1)
-            np.random.seed(1)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 warnings.filterwarnings("ignore", message=".* no more trials are proposed")
-                points = self.study(self.engine(space), space)
-            left_alone = (random.random(), np.random.random()) == before
+                points, left_alone = watching(lambda: self.study(self.engine(space), space))
             self._watched[key] = Watched(points, [str(warning.message) for warning in caught], left_alone)
         return self._watched[key]
 

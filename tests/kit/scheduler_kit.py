@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import cloudpickle
-import numpy as np
 import pytest
 
 from search import TPE, Goal, Random, Scheduler, Space, Strategy
 from search.protocol import Decision, Exploit, Go, Pause, SchedulerEngine, Score, Stop
 from search.schedulers import judged_epochs, last_epoch
 from search.to_ray import engines
+from tests.kit.generators import watching
 from tests.kit.spaces import SPACES
 
 Curve = Callable[[str, int, dict[str, Any]], float]  # trial, epoch, params -> loss
@@ -179,13 +179,7 @@ class SchedulerKit:
         """A study with seed 0, run once for all tests that only look at it; each has a copy of its own."""
         key = type(self), places, batch
         if key not in self._watched:
-            random.seed(1)
-            np.random.seed(1)
-            before = random.random(), np.random.random()
-            random.seed(1)
-            np.random.seed(1)
-            study = self.study(places=places, batch=batch).run()
-            left_alone = (random.random(), np.random.random()) == before
+            study, left_alone = watching(lambda: self.study(places=places, batch=batch).run())
             self._watched[key] = Watched(
                 study.events, study.decisions, study.params, study.done, study.epochs, left_alone
             )
