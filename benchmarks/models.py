@@ -228,13 +228,13 @@ def checkpoints(times: int) -> None:
     for mib in (10, 500):
         with tempfile.TemporaryDirectory() as folder:
             root, training = Path(folder), starter(Heavy, Brief())({"mib": mib}, 0)
-            model, file = training._model, Path(folder) / "alone.pt"
+            both, file = (training._model, training._optimizer), Path(folder) / "alone.pt"
 
             def ours(root: Path = root, training: Any = training) -> None:
                 checkpoint.write(root / "c", 1, training.save)
 
-            def alone(file: Path = file, model: Any = model) -> None:
-                torch.save(model.state_dict(), file)
+            def alone(file: Path = file, both: Any = both) -> None:
+                torch.save([part.state_dict() for part in both], file)
 
             told(f"{mib} MiB, save", *compared(ours, alone, times))
 
@@ -245,7 +245,9 @@ def checkpoints(times: int) -> None:
 
             def read_alone(file: Path = file, mib: int = mib) -> None:
                 fresh = Heavy().model({"mib": mib})
-                fresh.load_state_dict(torch.load(file, weights_only=True))
+                optimizer = Heavy().optimizer({}, fresh.parameters())
+                for part, state in zip((fresh, optimizer), torch.load(file, weights_only=True), strict=True):
+                    part.load_state_dict(state)
 
             place = root / "study" / "trials" / "t00001" / "checkpoints"
             place.parent.mkdir(parents=True)

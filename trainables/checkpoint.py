@@ -45,10 +45,13 @@ def write(root: Path, epoch: int, save: Callable[[Path], None]) -> Path:
 
 def epochs(root: Path) -> list[int]:
     """The epochs that have a checkpoint, good or bad, newest first."""
-    if not root.is_dir():
-        return []
-    found = [re.fullmatch(r"e([0-9]{5,9})", path.name) for path in root.iterdir()]
-    return sorted((int(name[1]) for name in found if name), reverse=True)
+    found = [_epoch(path) for path in root.iterdir()] if root.is_dir() else []
+    return sorted((epoch for epoch in found if epoch is not None), reverse=True)
+
+
+def _epoch(path: Path) -> int | None:
+    name = re.fullmatch(r"e([0-9]{5,9})", path.name)
+    return None if name is None else int(name[1])
 
 
 def damage(folder: Path) -> str | None:
@@ -87,9 +90,9 @@ def prune(root: Path, keep: Collection[int]) -> None:
 
 def tidy(root: Path, upto: int) -> None:
     """Removes what an earlier process left: drafts, and epochs after `upto`, which nobody knows of."""
-    prune(root, [epoch for epoch in epochs(root) if epoch <= upto])
-    for draft in root.glob(".e*"):
-        shutil.rmtree(draft, ignore_errors=True)
+    for path in root.iterdir() if root.is_dir() else ():
+        if path.name.startswith(".e") or (_epoch(path) or 0) > upto:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _put(draft: Path, final: Path) -> None:

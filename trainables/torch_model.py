@@ -117,7 +117,7 @@ class TorchTraining:
 
     def load(self, folder: Path) -> None:
         """Weights and the optimizer's state are the checkpoint's; learning rates and the like stay the params'."""
-        state = torch.load(folder / "state.pt", weights_only=True, map_location=self._device)
+        state = torch.load(folder / "state.pt", weights_only=True, map_location="cpu", mmap=True)
         try:
             self._model.load_state_dict(state["model"])
             self._load_optimizer(state["optimizer"])
@@ -146,6 +146,7 @@ class TorchTraining:
         groups = self._optimizer.param_groups
         if len(groups) != len(saved["param_groups"]):
             raise ValueError(f"{len(saved['param_groups'])} groups of parameters, not {len(groups)}")
+        saved["state"] = {place: _copied(moments) for place, moments in saved["state"].items()}
         saved["param_groups"] = [
             {**own, "params": theirs["params"]} for own, theirs in zip(groups, saved["param_groups"], strict=True)
         ]
@@ -219,6 +220,9 @@ class TorchTraining:
         Raises:
             ValueError: there are none, or something else than pairs of tensors.
         """
+        if isinstance(loader, Batches):  # which are checked, and lie there
+            yield from loader
+            return
         empty = True
         for batch in loader:
             if not isinstance(batch, list | tuple) or len(batch) != 2 or not all(isinstance(x, Tensor) for x in batch):
@@ -248,6 +252,18 @@ def _checked(method: str, made: Any, kind: type) -> Any:
             f"Return one from it: return {'nn.Linear(64, 10)' if method == 'model' else 'torch.optim.Adam(parameters)'}"
         )
     return made
+
+
+def _copied(moments: Any) -> Any:
+    """In memory of their own: what was loaded lies in the file, which is not there for ever."""
+    match moments:
+        case Tensor():
+            return moments.clone()
+        case dict():
+            return {name: _copied(value) for name, value in moments.items()}
+        case list():
+            return [_copied(value) for value in moments]
+    return moments
 
 
 def _weights(loop: Loop, train: Loader, brief: Brief, device: torch.device) -> Tensor | None:
