@@ -91,7 +91,7 @@ class KerasTraining:
         self._loop = loop_of(task.loop, params)
         mode = brief.mode if self._loop.watch == brief.metric else None
         self._patience = Patience(self._loop, mode, endless=brief.whole)
-        self._named = {**_own_metrics(task), **settled(computable(brief.metrics))}
+        self._named = {**settled(task.metrics), **settled(computable(brief.metrics))}
         self._classes = brief.given.codes if brief.given is not None else None
         device_of(self._loop)
         _sow()
@@ -196,14 +196,6 @@ def _own_settings(loop: Loop) -> Iterator[None]:
     finally:
         keras.config.set_floatx(floats)
         keras.config.set_dtype_policy(policy)
-
-
-def _own_metrics(task: KerasTrainable) -> dict[str, str | Own]:
-    if callable(task.metrics):
-        raise TypeError(
-            "metrics is a function. Write metrics = ('f1_macro', my_function), or compile the model with your metrics."
-        )
-    return settled(task.metrics)
 
 
 def _checked(model: Any) -> keras.Model:

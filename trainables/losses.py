@@ -67,7 +67,8 @@ class Loss:
         """How much a batch weighs in a mean over several."""
         if self.weight is None:
             return len(target)
-        codes = target.argmax(1) if target.is_floating_point() and target.ndim > 1 else target.long()
+        is_by_class = target.is_floating_point() and target.ndim > 1 and target.shape[1] > 1
+        codes = target.argmax(1) if is_by_class else target.long()
         return self.weight[codes.clamp(min=0)].sum()
 
     def _refuse_pairs(self, loss: Tensor, output: Tensor, target: Tensor, given: dict[str, Tensor]) -> None:

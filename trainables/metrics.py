@@ -132,9 +132,7 @@ def settled(metrics: Iterable[str | Own] | Mapping[str, Own] | str) -> dict[str,
     if isinstance(metrics, str):
         metrics = [metrics]
     if callable(metrics):
-        raise TypeError(
-            "metrics is a function. Put it into a tuple with its names: metrics = ('f1_macro', my_function)"
-        )
+        raise TypeError("metrics is a function. Write metrics = ('f1_macro', my_function)")
     if isinstance(metrics, Mapping):
         return {name: _metric(metric) for name, metric in metrics.items()}
     return {_called(metric): _metric(metric) for metric in metrics}

@@ -145,7 +145,7 @@ class Mean(Trainable):
         if self.done:
             return None
         self.done = True
-        held = self.data.validation if self.data.has_validation else self.data.train
+        held = self.data.validation
         return {"rmse": float(((held.targets - self.predict_one()) ** 2).mean() ** 0.5)}
 
     def predict_one(self):

@@ -98,7 +98,7 @@ def grown(make, **changes):
         (lambda: machine(estimator=lambda self, params: SVC), r"estimator\(\) gives <class .*SVC'>, no estimator"),
         (lambda: machine(folds=5), r"Machine\.folds is 5\. Write folds = Folds\(5\)"),
         (lambda: machine(folds=StratifiedKFold(5)), r"Machine\.folds is Strat.*Write folds = Folds\(5\)"),
-        (lambda: machine(metrics=lambda self, a, b: 1), r"metrics is a function\. Put it into a tuple"),
+        (lambda: machine(metrics=lambda self, a, b: 1), r"metrics is a function\. Write metrics = \("),
         (lambda: machine(metrics={"mine": "f1_marco"}), r"no metric is called 'f1_marco'\. Did you mean 'f1_macro'\?"),
         (lambda: machine(metrics=(make_scorer(accuracy_score),)), r"scores an estimator, and a metric compares"),
         (lambda: net(loss="cross_entrpy"), r"torch\.nn\.functional has no 'cross_entrpy'\. Did you mean"),

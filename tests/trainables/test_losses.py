@@ -81,6 +81,17 @@ def test_a_mean_over_batches_is_that_over_all_rows_however_they_are_cut(name, we
     assert float(mean) == pytest.approx(float((each * by_row).sum() / by_row.sum()), rel=1e-5)
 
 
+def test_a_batch_weighs_its_classes_however_its_targets_are_written():
+    loss = Loss("binary_cross_entropy_with_logits", torch.tensor([1.0, 9.0]))
+    codes = torch.tensor([0, 1, 1])
+
+    shares = [
+        float(loss.share(target)) for target in (codes, codes.float(), codes.float()[:, None], torch.eye(2)[codes])
+    ]
+
+    assert shares == [19.0] * 4
+
+
 @pytest.mark.parametrize("weights", [None, (1.0, 5.0, 9.0)])
 def test_small_batches_that_accumulate_take_the_steps_of_a_large_one(weights):
     codes = np.digitize(Y, [3, 6])
