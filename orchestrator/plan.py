@@ -91,9 +91,8 @@ class Plan:
 
 def plan(study: "Study", machines: "tuple[Machine, ...]") -> Plan:
     """What `study` would do on `machines`."""
-    from cluster.machine import fit
 
-    found = fit(study.bundle, machines)
+    found = study.bundle.fit(machines)
     trials = study.budget.trials
     at_once = min(found.at_once, trials) if trials is not None else found.at_once
     pick = settle(study.strategy, study.space, study.goal, trials, at_once, informed=bool(study.learn_from))

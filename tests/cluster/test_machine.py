@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster import Bundle, Machine, fit
+from cluster import Bundle, Machine
 
 LAPTOP = [Machine(name="laptop", cpus=2, memory_gib=8)]
 CLUSTER = [
@@ -28,21 +28,21 @@ CLUSTER = [
     ],
 )
 def test_the_resource_that_limits_is_named(bundle, at_once, why):
-    assert (fit(bundle, CLUSTER).at_once, fit(bundle, CLUSTER).why) == (at_once, why)
+    assert (bundle.fit(CLUSTER).at_once, bundle.fit(CLUSTER).why) == (at_once, why)
 
 
 def test_a_share_of_a_gpu_never_straddles_two_of_them():
     two_gpus = [Machine(name="box", cpus=64, gpus=2)]
 
-    assert fit(Bundle(gpus=0.4), two_gpus).at_once == 4
-    assert fit(Bundle(gpus=0.51), two_gpus).at_once == 2
+    assert Bundle(gpus=0.4).fit(two_gpus).at_once == 4
+    assert Bundle(gpus=0.51).fit(two_gpus).at_once == 2
 
 
 def test_a_named_device_comes_whole_too_but_a_plain_resource_does_not():
     box = [Machine(name="box", cpus=64, custom={"TPU": 2, "disk": 2})]
 
-    assert fit(Bundle(custom={"TPU": 0.4}), box).at_once == 4
-    assert fit(Bundle(custom={"disk": 0.4}), box).at_once == 5
+    assert Bundle(custom={"TPU": 0.4}).fit(box).at_once == 4
+    assert Bundle(custom={"disk": 0.4}).fit(box).at_once == 5
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_a_named_device_comes_whole_too_but_a_plain_resource_does_not():
     ],
 )
 def test_a_bundle_that_never_fits_is_told_with_what_is_short_and_the_mend(bundle, machines, why):
-    assert (fit(bundle, machines).at_once, fit(bundle, machines).why) == (0, why)
+    assert (bundle.fit(machines).at_once, bundle.fit(machines).why) == (0, why)
 
 
 def test_following_the_mend_makes_the_bundle_fit():
-    refused = fit(Bundle(gpus=3), CLUSTER)
+    refused = Bundle(gpus=3).fit(CLUSTER)
 
-    mended = fit(Bundle(gpus=2), CLUSTER)
+    mended = Bundle(gpus=2).fit(CLUSTER)
 
     assert "Bundle(gpus=2)" in refused.why
     assert mended.at_once == 1

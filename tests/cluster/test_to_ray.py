@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import Bundle, Machine, fit
+from cluster import Bundle, Machine
 
 CHILD = """
 import json, sys
@@ -83,7 +83,7 @@ def test_an_embedded_ray_offers_what_was_counted_before_it_started(embedded):
     assert (machine.name, machine.cpus, machine.gpus) == (platform.node(), counted.cpus, counted.gpus)
     assert machine.custom == counted.custom
     assert machine.memory_gib == pytest.approx(counted.memory_gib, rel=0.2)
-    assert fit(Bundle(), connection.machines).at_once == machine.cpus
+    assert Bundle().fit(connection.machines).at_once == machine.cpus
 
 
 def test_an_embedded_ray_listens_on_loopback_and_has_a_private_token(embedded, home):

@@ -1,0 +1,82 @@
+"""The machines that there are, and those that an autoscaler would start."""
+
+from dataclasses import dataclass
+from itertools import islice
+
+from cluster.machine import Machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeType:
+    """A kind of machine that an autoscaler starts and ends.
+
+    Attributes:
+        name: in the launch file.
+        machine: what each of its nodes declares to Ray.
+        least: how many there always are.
+        most: how many there may be.
+        spot: whether the provider may take them back at any time.
+        price: of one node for an hour, in the currency of whoever pays; None where it is not known.
+        kind: the provider's word for it, such as `g5.xlarge`.
+    """
+
+    name: str
+    machine: Machine
+    least: int = 0
+    most: int = 0
+    spot: bool = False
+    price: float | None = None
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What a study can run on.
+
+    Attributes:
+        machines: alive now; with nothing running, those that there always are.
+        types: that an autoscaler may start, the head's among them; none where nothing scales.
+        most: nodes in all beside the head, over the types; None for no such bound.
+    """
+
+    machines: tuple[Machine, ...]
+    types: tuple[NodeType, ...] = ()
+    most: int | None = None
+
+    @property
+    def scales(self) -> bool:
+        """Whether there may be more machines than there are."""
+        return len(self.at_most()) > len(self.machines)
+
+    def at_most(self) -> tuple[Machine, ...]:
+        """The machines at the autoscaler's maximum, those with most GPUs first: the ones that are, and the rest.
+
+        Machines that are alive count for the type whose label or resources they have.
+        """
+        return (*self.machines, *(kind.machine for kind in self.to_start()))
+
+    def to_start(self) -> tuple[NodeType, ...]:
+        """The nodes that may still be started, one entry each."""
+        alive = [_type_of(machine, self.types) for machine in self.machines]
+        more = [
+            kind
+            for kind in sorted(self.types, key=lambda kind: (-kind.machine.gpus, -kind.machine.cpus))
+            for _ in range(max(0, kind.most - alive.count(kind.name)))
+        ]
+        if self.most is None:
+            return tuple(more)
+        heads = {kind.name for kind in self.types if not kind.most}
+        workers = sum(name is not None and name not in heads for name in alive)
+        return tuple(islice(more, max(0, self.most - workers)))
+
+
+GROUP = "ray.io/node-group"
+
+
+def _type_of(machine: Machine, types: tuple[NodeType, ...]) -> str | None:
+    """The type that a machine is of: as its label says, or the first with the same CPUs, GPUs and resources."""
+    names = {kind.name for kind in types}
+    if (group := machine.labels.get(GROUP)) in names:
+        return group
+    alike = (k.name for k in types if (k.machine.cpus, k.machine.gpus) == (machine.cpus, machine.gpus))
+    return next(alike, None)
