@@ -59,10 +59,12 @@ class Connection:
 
 
 def placement(bundle: Bundle) -> Any:
-    """The bundle as Ray Tune's `PlacementGroupFactory`: all of it on one machine."""
+    """The bundle as Ray Tune's `PlacementGroupFactory`: the trial's process lies in the first of its workers' shares."""
     from ray.tune import PlacementGroupFactory  # a second to import, and only launching needs it
 
-    return PlacementGroupFactory([bundle.resources()])
+    shares = [bundle.resources() for _ in range(bundle.workers)]
+    selectors = [bundle.selectors() for _ in shares] if bundle.selectors() else None
+    return PlacementGroupFactory(shares, strategy=bundle.strategy.upper(), bundle_label_selector=selectors)
 
 
 def local_machine(cpus: int | None = None) -> Machine:
@@ -246,7 +248,9 @@ def _init(**words: Any) -> Any:
 
 
 def _machines() -> tuple[Machine, ...]:
-    return tuple(Machine.declaring(node["NodeName"], node["Resources"]) for node in ray.nodes() if node["Alive"])
+    return tuple(
+        Machine.declaring(node["NodeName"], node["Resources"], node["Labels"]) for node in ray.nodes() if node["Alive"]
+    )
 
 
 def _object_store_bytes() -> int:

@@ -98,3 +98,41 @@ def test_the_rooms_values_load_neither_ray_nor_torch():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"workers": 0}, ValueError, r"workers=0 is no number of workers\. Write a whole number of 1 or more"),
+        ({"workers": 1.5}, ValueError, r"workers=1\.5 is no number"),
+        ({"strategy": "PAK"}, ValueError, r"strategy='PAK' is no way to place workers\. Write one of pack, spread"),
+        ({"accelerator": "H100"}, ValueError, r"but no GPU\. Write Bundle\(gpus=1, accelerator='H100'\)"),
+        ({"accelerator": 100, "gpus": 1}, TypeError, r"accelerator=100 is an int\. Write a text"),
+        ({"labels": "spot"}, TypeError, r"labels='spot' is a str, not a dict\. Write labels="),
+        ({"labels": {"market": ""}}, ValueError, r"labels\['market'\] is ''\. Write one value, several"),
+        ({"labels": {"market": "in(a"}}, ValueError, r"labels\['market'\] is 'in\(a'\. Write"),
+        ({"labels": {"a b": "c"}}, ValueError, r"labels has the key 'a b'\. Write a label"),
+        ({"labels": {"market": 1}}, TypeError, r"labels has 'market': 1\. Write texts"),
+        (
+            {"gpus": 1, "accelerator": "T4", "labels": {"ray.io/accelerator-type": "T4"}},
+            ValueError,
+            r"beside accelerator='T4'\. Leave one of them out",
+        ),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused_with_its_mend(settings, kind, message):
+    with pytest.raises(kind, match=message):
+        Bundle(**settings)
+
+
+@pytest.mark.parametrize(
+    "value", ["spot", "!spot", "in(a)", "in(A100, H100)", "!in(a,b)", "-a", "in()", "a b", "!!a"]
+)
+def test_rays_own_reading_of_selectors_is_ours(value):
+    from ray._private.label_utils import validate_label_selector_value
+
+    if validate_label_selector_value(value) is None:
+        assert Bundle(labels={"market": value}).selectors() == {"market": value}
+    else:
+        with pytest.raises(ValueError, match="Write one value"):
+            Bundle(labels={"market": value})

@@ -1,8 +1,12 @@
 """How many bundles lie on a cluster at once, and what is said when none does."""
 
+import functools
+import itertools
+
 import pytest
 
 from cluster import Bundle, Machine
+from cluster.fit import trials_on
 
 LAPTOP = [Machine(name="laptop", cpus=2, memory_gib=8)]
 CLUSTER = [
@@ -117,3 +121,96 @@ def test_a_machine_is_read_from_rays_words_without_rays_own_resources():
     machine = Machine.declaring("box", resources | {"accelerator_type:H200": 1.0, "tpu": 4.0})
 
     assert machine == Machine(name="box", cpus=8, gpus=1, memory_gib=16, custom={"tpu": 4, "accelerator_type:H200": 1})
+
+
+def brute_force(places, workers, strategy):
+    """Trials that lie on the machines, by trying every way to lay one trial after another."""
+
+    @functools.cache
+    def most(left):
+        best = 0
+        for lots in itertools.product(*(range(min(count, workers) + 1) for count in left)):
+            if sum(lots) != workers or (strategy == "strict_spread" and max(lots) > 1):
+                continue
+            if strategy == "strict_pack" and max(lots) < workers:
+                continue
+            rest = tuple(sorted((count - lot for count, lot in zip(left, lots, strict=True)), reverse=True))
+            best = max(best, 1 + most(rest))
+        return best
+
+    return most(tuple(sorted(places, reverse=True)))
+
+
+@pytest.mark.parametrize("strategy", ["pack", "spread", "strict_pack", "strict_spread"])
+def test_as_many_trials_of_several_workers_lie_on_machines_as_trying_every_way_finds(strategy):
+    for places in itertools.combinations_with_replacement(range(5), 3):
+        for workers in (1, 2, 3):
+            assert trials_on(places, workers, strategy) == brute_force(places, workers, strategy), (places, workers)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "at_once", "why"),
+    [
+        (Bundle(gpus=1, workers=2), 1, "1 at once: each needs 2 times 1 GPU of 3."),
+        (
+            Bundle(gpus=1, workers=2, strategy="strict_spread"),
+            1,
+            "1 at once: each needs 2 times 1 GPU of 3, each on another machine.",
+        ),
+        (
+            Bundle(gpus=1, workers=3, strategy="strict_pack"),
+            0,
+            "each trial needs 3 workers with 1 CPU and 1 GPU, all on one machine; the largest machine has room for 2. "
+            "Ask for less with Bundle(workers=2) or strategy='pack', "
+            "or connect to a cluster with more machines: a440 run ... --address HOST:PORT.",
+        ),
+        (
+            Bundle(gpus=1, workers=5),
+            0,
+            "each trial needs 5 workers with 1 CPU and 1 GPU; this cluster has room for 3. "
+            "Ask for less with Bundle(workers=3), "
+            "or connect to a cluster with more machines: a440 run ... --address HOST:PORT.",
+        ),
+    ],
+)
+def test_several_workers_are_counted_as_they_may_lie(bundle, at_once, why):
+    found = bundle.fit(CLUSTER)
+
+    assert (found.at_once, found.why) == (at_once, why)
+
+
+LABELLED = [
+    Machine(name="a", cpus=8, gpus=1, labels={"ray.io/accelerator-type": "A100", "ray.io/market-type": "spot"}),
+    Machine(name="b", cpus=8, gpus=2, labels={"ray.io/accelerator-type": "T4"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("bundle", "at_once", "why"),
+    [
+        (Bundle(gpus=1, accelerator="T4"), 2, "2 at once: each needs 1 GPU of 2."),
+        (Bundle(gpus=1, labels={"ray.io/market-type": "!spot"}), 2, "2 at once: each needs 1 GPU of 2."),
+        (Bundle(gpus=1, labels={"ray.io/accelerator-type": "in(T4, A100)"}), 3, "3 at once: each needs 1 GPU of 3."),
+        (
+            Bundle(gpus=1, accelerator="H100"),
+            0,
+            "each trial needs ray.io/accelerator-type H100; this cluster has A100, T4. "
+            "Write Bundle(accelerator='A100').",
+        ),
+        (
+            Bundle(labels={"zone": "eu"}),
+            0,
+            "each trial needs zone eu; no machine has that label. Declare it: ray start --labels='zone=eu'.",
+        ),
+        (
+            Bundle(gpus=1, accelerator="T4", labels={"ray.io/market-type": "spot"}),
+            0,
+            "each trial needs ray.io/market-type spot, ray.io/accelerator-type T4; no machine has them together. "
+            "Ask for less with Bundle(labels={...}).",
+        ),
+    ],
+)
+def test_only_machines_that_suit_the_labels_count(bundle, at_once, why):
+    found = bundle.fit(LABELLED)
+
+    assert (found.at_once, found.why) == (at_once, why)
