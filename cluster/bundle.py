@@ -83,7 +83,11 @@ class Bundle:
             cluster: its machines; of a fleet those that there are now.
         """
         machines = cluster.machines if isinstance(cluster, Fleet) else tuple(cluster)
-        return fit(Wish(self.resources(), self.workers, self.strategy, self.selectors()), machines)
+        return fit(self.wish(), machines)
+
+    def wish(self) -> Wish:
+        """All that a trial asks for, in Ray's words."""
+        return Wish(self.resources(), self.workers, self.strategy, self.selectors())
 
     def selectors(self) -> dict[str, str]:
         """The labels that each machine has to suit, the accelerator's among them."""

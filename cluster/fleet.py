@@ -5,6 +5,8 @@ from itertools import islice
 
 from cluster.machine import Machine
 
+GROUP = "ray.io/node-group"  # the label in which Ray keeps the name of a machine's type
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeType:
@@ -37,11 +39,13 @@ class Fleet:
         machines: alive now; with nothing running, those that there always are.
         types: that an autoscaler may start, the head's among them; none where nothing scales.
         most: nodes in all beside the head, over the types; None for no such bound.
+        spot_s: how long spot machines may not come before on-demand ones are asked for; None for ever.
     """
 
     machines: tuple[Machine, ...]
     types: tuple[NodeType, ...] = ()
     most: int | None = None
+    spot_s: float | None = 300.0
 
     @property
     def scales(self) -> bool:
@@ -57,7 +61,7 @@ class Fleet:
 
     def to_start(self) -> tuple[NodeType, ...]:
         """The nodes that may still be started, one entry each."""
-        alive = [_type_of(machine, self.types) for machine in self.machines]
+        alive = [type_of(machine, self.types) for machine in self.machines]
         more = [
             kind
             for kind in sorted(self.types, key=lambda kind: (-kind.machine.gpus, -kind.machine.cpus))
@@ -70,10 +74,7 @@ class Fleet:
         return tuple(islice(more, max(0, self.most - workers)))
 
 
-GROUP = "ray.io/node-group"
-
-
-def _type_of(machine: Machine, types: tuple[NodeType, ...]) -> str | None:
+def type_of(machine: Machine, types: tuple[NodeType, ...]) -> str | None:
     """The type that a machine is of: as its label says, or the first with the same CPUs, GPUs and resources."""
     names = {kind.name for kind in types}
     if (group := machine.labels.get(GROUP)) in names:

@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,13 +23,17 @@ from ray._private import ray_constants
 from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 from ray._private.services import find_node_ids, resolve_ip_for_localhost
 from ray._private.utils import estimate_available_memory, get_num_cpus
+from ray.autoscaler.v2.sdk import get_cluster_status, request_cluster_resources
 
 from cluster.address import address_on_this_host, answers, is_loopback, parse
 from cluster.auth_token import private_token_file
 from cluster.bundle import Bundle
+from cluster.fit import Wish
 from cluster.machine import Machine
 from cluster.process import environment, give_sigterm_back, quiet, sigterm_kept
+from cluster.scaling import Launch, Scaling
 
+LATELY_S = 120.0  # for which a refusal of the provider counts
 _MIB = 2**20
 _SHM = Path("/dev/shm")  # noqa: S108  # Ray's object store lies there
 _LOOPBACK_ONLY = {ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}  # Linux obeys it too, whatever its name
@@ -59,7 +64,7 @@ class Connection:
 
 
 def placement(bundle: Bundle) -> Any:
-    """The bundle as Ray Tune's `PlacementGroupFactory`: the trial's process lies in the first of its workers' shares."""
+    """The bundle as Ray Tune's `PlacementGroupFactory`: the trial's process lies in its first worker's share."""
     from ray.tune import PlacementGroupFactory  # a second to import, and only launching needs it
 
     shares = [bundle.resources() for _ in range(bundle.workers)]
@@ -108,7 +113,7 @@ def _present(address: str | None, cpus: int | None) -> Connection:
                 f"this process is on the Ray at {here}, so it cannot join {address} too. "
                 f"Call ray.shutdown() first, or leave the address out."
             )
-    return Connection(_machines(), embedded=False, address=here)
+    return Connection(machines(), embedded=False, address=here)
 
 
 def _opened(stack: ExitStack, address: str | None, cpus: int | None) -> Connection:
@@ -139,7 +144,7 @@ def _embedded(machine: Machine) -> Iterator[Connection]:
     with _settings(token | {"RAY_USAGE_STATS_ENABLED": "0"} | _LOOPBACK_ONLY):
         try:
             started = _start(machine)
-            yield Connection(_machines(), embedded=True, address=started.address_info["gcs_address"])
+            yield Connection(machines(), embedded=True, address=started.address_info["gcs_address"])
         finally:
             ray.shutdown(wait_for_processes=True)
 
@@ -177,9 +182,53 @@ def _joined(address: str) -> Iterator[Connection]:
         _try_out(address)
         try:
             _join(address)
-            yield Connection(_machines(), embedded=False, address=ray.get_runtime_context().gcs_address)
+            yield Connection(machines(), embedded=False, address=ray.get_runtime_context().gcs_address)
         finally:
             ray.shutdown()
+
+
+def scaling() -> Scaling:
+    """What the autoscaler of the Ray that this process is on is doing.
+
+    Raises:
+        ConnectionError: Ray's head does not answer.
+    """
+    try:
+        status = get_cluster_status(ray.get_runtime_context().gcs_address, timeout=10)
+    except (ray.exceptions.RayError, RuntimeError) as error:
+        raise ConnectionError(f"Ray's head does not answer: {_first_line(error)}. Look: ray status") from error
+    now, demands = time.time(), status.resource_demands
+    groups = [
+        (Wish(part.bundle, part.count, (group.strategy or "PACK").lower(), {}), 1)
+        for group in demands.placement_group_demand
+        for part in group.bundles_by_count
+    ]
+    tasks = [
+        (Wish(part.bundle, 1, "pack", {}), part.count)
+        for demand in demands.ray_task_actor_demand
+        for part in demand.bundles_by_count
+    ]
+    return Scaling(
+        at_work=status.stats.autoscaler_version is not None,
+        waiting=(*groups, *tasks),
+        launching=tuple(Launch(p.ray_node_type_name, p.count, now - p.request_ts_s) for p in status.pending_launches),
+        booting=tuple(node.ray_node_type_name for node in status.pending_nodes),
+        refused=tuple(
+            Launch(f.ray_node_type_name, f.count, now - f.failed_ts_s, f.details or "")
+            for f in status.failed_launches
+            if now - f.failed_ts_s < LATELY_S
+        ),
+        idle=len(status.idle_nodes),
+    )
+
+
+def demand(wish: Wish, trials: int, selector: Mapping[str, str]) -> None:
+    """Asks the autoscaler for machines of a kind, enough for so many trials; 0 takes the request back.
+
+    It holds until it is replaced or taken back, and is the cluster's only one: a program that asks too replaces it.
+    """
+    share = {"resources": dict(wish.needs), "label_selector": {**wish.labels, **selector}}
+    request_cluster_resources(ray.get_runtime_context().gcs_address, [share] * (trials * wish.workers), timeout=10)
 
 
 def _join(address: str) -> None:
@@ -247,7 +296,8 @@ def _init(**words: Any) -> Any:
     return context
 
 
-def _machines() -> tuple[Machine, ...]:
+def machines() -> tuple[Machine, ...]:
+    """Those of the Ray that this process is on, as they declare themselves now."""
     return tuple(
         Machine.declaring(node["NodeName"], node["Resources"], node["Labels"]) for node in ray.nodes() if node["Alive"]
     )

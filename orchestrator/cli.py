@@ -22,6 +22,9 @@ SET = click.option(
 ADDRESS = click.option(
     "--address", help="HOST:PORT of a Ray cluster; otherwise the one this host is on, or a local one."
 )
+CLUSTER = click.option(
+    "-c", "--cluster", type=click.Path(dir_okay=False), help="The cluster's launch file: what an autoscaler may start."
+)
 TRUST = click.option("--trust", is_flag=True, help="Go on although the folder belongs to another user.")
 HOURS = click.option("--hours", help="Time for the whole study: 2, or '90 min'.")
 
@@ -57,12 +60,13 @@ def main() -> None:
 @HOURS
 @SET
 @ADDRESS
-def run(study: str, trials: int | None, hours: str | None, settings: Sequence[str], address: str | None) -> None:
+@CLUSTER
+def run(study: str, settings: Sequence[str], **how: Any) -> None:
     """Run a study file in a new folder."""
     with _Mends():
         from orchestrator.spec import load
 
-        results = load(study, settings).run(trials, hours, address=address)
+        results = load(study, settings).run(**how)
     _exit(results)
 
 
@@ -71,17 +75,18 @@ def run(study: str, trials: int | None, hours: str | None, settings: Sequence[st
 @click.option("--trials", help="The new total, or +32 for so many more.")
 @HOURS
 @ADDRESS
+@CLUSTER
 @click.option("--accept-changes", is_flag=True, help="Go on although the trainable's code has changed.")
 @TRUST
-def resume(folder: str, trials: str | None, hours: str | None, address: str | None, **consent: bool) -> None:
+def resume(folder: str, **how: Any) -> None:
     """Go on with a study that was interrupted, killed or finished."""
     with _Mends():
         from orchestrator.saved import check_owner, reopen
 
-        if not consent["trust"]:
+        if not how["trust"]:
             check_owner(Path(folder))  # before its code is imported
         study = reopen(Path(folder))
-        results = study.resume(folder, trials, hours, address=address, **consent)
+        results = study.resume(folder, **how)
     _exit(results)
 
 
@@ -114,8 +119,10 @@ def retrain(folder: str, epochs: int | None, top: int, trial: str | None, addres
 @HOURS
 @SET
 @ADDRESS
-def check(study: str, trials: int | None, hours: str | None, settings: Sequence[str], address: str | None) -> None:
-    """Validate a study file and show what it would do; run nothing."""
+@CLUSTER
+@click.option("--epoch-seconds", "epoch_s", type=float, help="How long an epoch takes, for hours and cost.")
+def check(study: str, trials: int | None, hours: str | None, settings: Sequence[str], **where: Any) -> None:
+    """Validate a study file and show what it would do and cost; run nothing."""
     with _Mends():
         from orchestrator.drive import NestedParams
         from orchestrator.lessons import lessons_of
@@ -127,7 +134,7 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
         _, earlier = lessons_of(found.learn_from, found.space, found.goal)
         dealt = found.deal()
         size = len(pack(found.train, NestedParams(found.space)))
-        outlook = found.plan(address=address)
+        outlook = found.plan(**where)
         click.echo(f"study    {found.name}: {found.goal}")
         click.echo(f"space    {'  '.join(f'{name} {domain}' for name, domain in found.space.items())}")
         for name, held in (("limits", found.space.limits), ("prior", found.space.prior.beliefs)):

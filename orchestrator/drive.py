@@ -10,11 +10,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cluster import Machine
+from cluster import Fleet
 from orchestrator import ledger, saved
 from orchestrator.budget import span
 from orchestrator.conductor import Conductor
@@ -29,6 +29,7 @@ from orchestrator.results import Results
 from orchestrator.retrain import score_test
 from orchestrator.study import Study
 from orchestrator.terms import Terms
+from orchestrator.waiting import Waiting
 from search import Space
 from search.notation import STRATEGIES, parse
 from search.protocol import Lesson
@@ -38,8 +39,10 @@ from trainables.data import Dealt
 from trainables.shipping import pack
 
 
-def drive(study: Study, folder: Path | None, *, address: str | None, progress: bool) -> Results:
-    """Runs or resumes a study; `folder` is None for a new one.
+def drive(
+    study: Study, folder: Path | None, *, address: str | None, progress: bool, may_come: Fleet | None = None
+) -> Results:
+    """Runs or resumes a study; `folder` is None for a new one, `may_come` what an autoscaler may start.
 
     Raises:
         ValueError: the study can never run like this; no trial was started.
@@ -61,8 +64,8 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
         before = _Before.of(study, folder)
         dealt = study.deal()
         before.check_data(dealt)
-        machines = stack.enter_context(_connected(address))
-        outlook = before.kept(plan(study, machines))
+        fleet = stack.enter_context(_connected(address, may_come))
+        outlook = before.kept(plan(study, fleet))
         if not outlook.fits:
             raise ValueError(outlook.why)
         if folder is None:
@@ -70,7 +73,8 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
             lease = stack.enter_context(_lease(folder))
         probe(folder)
         saved.save(study, folder)
-        _Driver(study, folder, packed, outlook, before, dealt, progress).run(lambda: 2 if lease.lost else len(stops))
+        driver = _Driver(study, folder, packed, outlook, before, dealt, progress, fleet)
+        driver.run(lambda: 2 if lease.lost else len(stops))
         score_test(study, Results(folder, study.space), dealt)
         return _shown(Results(folder, study.space), progress)
 
@@ -155,7 +159,9 @@ class _Driver:
         before: _Before,
         dealt: Dealt | None,
         progress: bool,
+        fleet: Fleet,
     ):
+        self._fleet = fleet
         self._study, self._folder, self._packed, self._outlook = study, folder, packed, outlook
         self._before, self._dealt, self._progress = before, dealt, progress
 
@@ -240,7 +246,7 @@ class _Driver:
                 conductor.note(note)
 
     def _fit(self, conductor: Conductor, view: Progress, stopped: Callable[[], int]) -> None:
-        from cluster.to_ray import placement
+        from cluster import to_ray
         from orchestrator import launch
         from trainables.to_ray import tune_trainable
 
@@ -262,17 +268,26 @@ class _Driver:
         )
         hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
         at_once = self._outlook.at_once
+        waiting = Waiting(study.bundle, self._fleet, at_once, to_ray, spot_s=self._fleet.spot_s)
+
+        def watch() -> None:
+            for text in waiting.look(lanes.waiting, lanes.running):
+                conductor.note(text)
+                view.tell(text)
+            view.draw()
+
         lanes = Lanes(
             conductor,
             launch.RayActors(),
-            view.draw,
+            watch,
             at_once,
             ahead=2 if self._outlook.strategy.sampler.learns else 8,
             trial_s=hung_s,
             stopped=stopped,
         )
         trainable = tune_trainable(self._packed, session, study.repeats, brief)
-        launch.fit(trainable, placement(study.bundle), lanes, at_once + 8)
+        with waiting:
+            launch.fit(trainable, to_ray.placement(study.bundle), lanes, at_once + 8)
 
 
 @contextmanager
@@ -285,7 +300,7 @@ def _lease(folder: Path) -> Iterator[Lease]:
 
 
 @contextmanager
-def _connected(address: str | None) -> Iterator[tuple[Machine, ...]]:
+def _connected(address: str | None, may_come: Fleet | None) -> Iterator[Fleet]:
     from cluster.to_ray import connect
 
     with ExitStack() as stack:
@@ -295,7 +310,21 @@ def _connected(address: str | None) -> Iterator[tuple[Machine, ...]]:
             if end.code == signal.SIGTERM:
                 raise KeyboardInterrupt from end
             raise
-        yield connection.machines
+        if may_come is None and not connection.embedded:
+            may_come = _as_launched()
+        yield Fleet(connection.machines) if may_come is None else replace(may_come, machines=connection.machines)
+
+
+def _as_launched() -> Fleet | None:
+    """What the launch file says that this host was made a head from; None where `ray up` did not make it."""
+    from cluster.launch_file import read
+
+    file = Path.home() / "ray_bootstrap_config.yaml"
+    try:
+        return read(file).fleet() if file.exists() else None
+    except (OSError, ValueError) as error:
+        warnings.warn(f"{file} cannot be read, so what may be started is not known: {error}", stacklevel=2)
+        return None
 
 
 @contextmanager

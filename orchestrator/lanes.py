@@ -82,6 +82,16 @@ class Lanes:
         """Whether there will never be another leg."""
         return self._conductor.finished
 
+    @property
+    def waiting(self) -> int:
+        """How many legs were handed out and have no actor yet."""
+        return len(self._trial_of) - len(self._actor_of)
+
+    @property
+    def running(self) -> int:
+        """How many legs have an actor."""
+        return len(self._actor_of)
+
     def began(self, lane: str, actor: Any) -> None:
         """The lane's actor has taken the leg; one that comes after the study has closed is not wanted any more."""
         if self._conductor.closing is not None:

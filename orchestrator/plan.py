@@ -2,15 +2,17 @@
 
 import dataclasses
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.budget import span
 from search import ASHA, BOHB, FullLength, Hyperband, Strategy
 from search.auto import settle
 from search.schedulers import brackets, last_epoch, rungs
 
 if TYPE_CHECKING:
-    from cluster import Machine
+    from cluster import Fleet
     from orchestrator.study import Study
 
 
@@ -27,6 +29,10 @@ class Plan:
         worth: epochs of the whole study if nothing were stopped, and with stopping at its keenest.
         picked: the sampler that `Auto` stands for, and why; empty where nothing was left open.
         strategy: with a sampler that is settled.
+        scales: how many trials run at once when the autoscaler has started all it may, and on what; empty where there
+            is none.
+        takes: hours, where it is known how long an epoch takes; empty where it is not.
+        costs: of the cluster, where prices are known; empty where there are none.
         informed: whether there are earlier studies to learn from.
         folds: of a trial; None where it does not validate by folds.
     """
@@ -39,6 +45,9 @@ class Plan:
     worth: tuple[int, int] | None
     picked: str
     strategy: Strategy
+    scales: str = ""
+    takes: str = ""
+    costs: str = ""
     informed: bool = False
     folds: int | None = None
 
@@ -84,31 +93,75 @@ class Plan:
             lines.append(
                 f"worth    {most:,} epochs at most" + (f", about {least:,} with stopping" if least < most else "")
             )
-        if self.note:
-            lines.append(f"note     {self.note}")
+        more = {"scales": self.scales, "takes": self.takes, "costs": self.costs, "note": self.note}
+        lines += [f"{name:<8} {text}" for name, text in more.items() if text]
         return "\n".join(lines)
 
 
-def plan(study: "Study", machines: "tuple[Machine, ...]") -> Plan:
-    """What `study` would do on `machines`."""
-
-    found = study.bundle.fit(machines)
+def plan(study: "Study", fleet: "Fleet", epoch_s: float | None = None) -> Plan:
+    """What `study` would do on a fleet; `epoch_s` is how long an epoch takes, where that is known."""
+    now = study.bundle.fit(fleet)
+    found = study.bundle.fit(fleet.at_most()) if fleet.scales else now
     trials = study.budget.trials
     at_once = min(found.at_once, trials) if trials is not None else found.at_once
     pick = settle(study.strategy, study.space, study.goal, trials, at_once, informed=bool(study.learn_from))
     strategy = pick.strategy
+    worth = _worth(strategy, trials)
+    hours = _hours(worth, epoch_s, at_once)
     return Plan(
         trials,
         at_once,
-        found.why,
+        now.why if now.at_once or not found.at_once else f"none yet: {now.why.split('. ')[0]}.",
         tuple(rungs(strategy.scheduler)),
         last_epoch(strategy.scheduler),
-        _worth(strategy, trials),
+        worth,
         str(pick),
         strategy,
+        _scales(study, fleet, found, at_once) if fleet.scales and found.at_once else "",
+        _takes(hours),
+        _costs(study, fleet, at_once, hours),
         bool(study.learn_from),
         study.folds,
     )
+
+
+def _scales(study: "Study", fleet: "Fleet", found: "Fit", at_once: int) -> str:
+    from cluster.outlay import started_for
+
+    started = Counter(kind.name for kind in started_for(study.bundle.wish(), fleet, at_once))
+    machines = ", ".join(f"{count} {name}" for name, count in started.items())
+    return f"to {at_once} at once, with {machines} more (at most {found.why}" + ")"
+
+
+def _hours(worth: tuple[int, int] | None, epoch_s: float | None, at_once: int) -> tuple[float, float] | None:
+    """Of the whole study with stopping and without, if all lanes were busy all the time."""
+    if worth is None or epoch_s is None or not at_once:
+        return None
+    most, least = (epochs * epoch_s / at_once / 3600 for epochs in worth)
+    return least, most
+
+
+def _takes(hours: tuple[float, float] | None) -> str:
+    if hours is None:
+        return ""
+    least, most = (span(hour * 3600) for hour in hours)
+    return f"{least} to {most}, all lanes busy" if least != most else f"{least}, all lanes busy"
+
+
+def _costs(study: "Study", fleet: "Fleet", at_once: int, hours: tuple[float, float] | None) -> str:
+    """What the machines cost for the study's time: that of its budget, or as long as its epochs take."""
+    from cluster.outlay import outlay
+
+    if not any(kind.price is not None for kind in fleet.types):
+        return ""
+    bill = outlay(study.bundle.wish(), fleet, at_once)
+    if bill.an_hour is None:
+        return str(bill)
+    cap = study.budget.hours
+    if hours is not None:
+        least, most = (bill.an_hour * min(hour, cap or hour) for hour in hours)
+        return f"{least:.4g} to {most:.4g}: {bill}" if least != most else f"{least:.4g}: {bill}"
+    return f"up to {bill.an_hour * cap:.4g}: {bill}" if cap is not None else str(bill)
 
 
 def _worth(strategy: Strategy, trials: int | None) -> tuple[int, int] | None:

@@ -83,6 +83,10 @@ class Progress:
             for line in lines:
                 console.print(line, soft_wrap=True)
 
+    def tell(self, text: str) -> None:
+        """Says something once, above the table."""
+        self._console.print(Text(f"note: {one_line(text)}", style="yellow"), soft_wrap=True)
+
     def _line(self, best: TrialRecord | None, failed: int, last: bool) -> Text:
         record, terms, closing = self._conductor.record, self._conductor.terms, self._conductor.closing
         of = f"/{terms.trials}" if terms.trials is not None else ""
@@ -130,6 +134,7 @@ def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
         *([("retrains", _retrained(study))] if study.lineage else []),
         ("budget", str(study.budget)),
         ("bundle", f"{study.bundle}: {outlook.why}"),
+        *((name, text) for name, text in (("scales", outlook.scales), ("costs", outlook.costs)) if text),
         ("energy", source()),
         ("results", str(folder)),
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cluster import Bundle
+from cluster import Bundle, Fleet
 from orchestrator.budget import Budget
 from orchestrator.fit import check_fit, some_points
 from orchestrator.folder import check_name, resolve
@@ -143,16 +143,33 @@ class Study:
         check_given(self.train, dealt.given, folds, some_points(self.space))
         return dealt
 
-    def plan(self, trials: int | None = None, hours: float | str | None = None, address: str | None = None) -> "Plan":
-        """What this study would do, and whether it ever could; starts nothing on this machine."""
+    def plan(
+        self,
+        trials: int | None = None,
+        hours: float | str | None = None,
+        address: str | None = None,
+        cluster: str | Path | None = None,
+        epoch_s: float | None = None,
+    ) -> "Plan":
+        """What this study would do, and whether it ever could; starts nothing on this machine.
+
+        Args:
+            trials: as in `run`.
+            hours: as in `run`.
+            address: HOST:PORT of a Ray to look at; otherwise this machine, or the cluster as its file describes it.
+            cluster: a launch file, whose node types count with those that there are.
+            epoch_s: how many seconds an epoch takes, for hours and cost.
+        """
         from cluster.to_ray import connect, local_machine
         from orchestrator import plan as planning
 
         study = self.with_budget(trials, hours)
-        if address is None:
-            return planning.plan(study, (local_machine(),))
-        with connect(address) as connection:
-            return planning.plan(study, connection.machines)
+        may_come = _fleet(cluster) or Fleet(())
+        if address is not None:
+            with connect(address) as connection:
+                return planning.plan(study, dataclasses.replace(may_come, machines=connection.machines), epoch_s)
+        there = may_come if cluster is not None else Fleet((local_machine(),))
+        return planning.plan(study, there, epoch_s)
 
     def run(
         self,
@@ -160,6 +177,7 @@ class Study:
         hours: float | str | None = None,
         *,
         address: str | None = None,
+        cluster: str | Path | None = None,
         progress: bool = True,
     ) -> "Results":
         """Runs the study to its end in a new folder, and returns its results.
@@ -168,6 +186,7 @@ class Study:
             trials: overrides the budget's.
             hours: overrides the budget's; a number or a text such as "90 min".
             address: HOST:PORT of a Ray; otherwise the one this host is on, or a local one.
+            cluster: its launch file, which says what an autoscaler may start; on a head that `ray up` made it is found.
             progress: whether to print a header, a live table and a summary.
 
         Raises:
@@ -175,7 +194,8 @@ class Study:
         """
         from orchestrator.drive import drive
 
-        return drive(self.with_budget(trials, hours), None, address=address, progress=progress)
+        study = self.with_budget(trials, hours)
+        return drive(study, None, address=address, progress=progress, may_come=_fleet(cluster))
 
     def resume(
         self,
@@ -184,6 +204,7 @@ class Study:
         hours: float | str | None = None,
         *,
         address: str | None = None,
+        cluster: str | Path | None = None,
         progress: bool = True,
         accept_changes: bool = False,
         trust: bool = False,
@@ -195,6 +216,7 @@ class Study:
             trials: the new total, or "+32" for so many more.
             hours: the new total of hours.
             address: as in `run`.
+            cluster: as in `run`.
             progress: as in `run`.
             accept_changes: go on although the trainable's code is not what it was.
             trust: go on although the folder belongs to another user.
@@ -211,7 +233,7 @@ class Study:
             check_owner(path)
         study = self.with_budget(total_trials(path, trials, self.budget.trials), hours)
         check_same(study, path, accept_changes=accept_changes)
-        return drive(study, path, address=address, progress=progress)
+        return drive(study, path, address=address, progress=progress, may_come=_fleet(cluster))
 
     def retrain(
         self,
@@ -312,6 +334,12 @@ def space_of(space: Any, limits: Iterable[str | Limit] = (), prior: Belief | Ite
     held = (prior,) if isinstance(prior, Belief | str) else tuple(prior)
     kept = (limits,) if isinstance(limits, str | Limit) else tuple(limits)
     return Space(dict(tree), (*tree.limits, *kept), (*tree.prior.beliefs, *held))
+
+
+def _fleet(cluster: str | Path | None) -> Fleet | None:
+    from cluster.launch_file import read
+
+    return None if cluster is None else read(cluster).fleet()
 
 
 def _folders(value: str | Path | Iterable[str | Path]) -> tuple[str, ...]:

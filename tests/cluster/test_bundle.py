@@ -125,9 +125,7 @@ def test_a_shape_that_cannot_be_is_refused_with_its_mend(settings, kind, message
         Bundle(**settings)
 
 
-@pytest.mark.parametrize(
-    "value", ["spot", "!spot", "in(a)", "in(A100, H100)", "!in(a,b)", "-a", "in()", "a b", "!!a"]
-)
+@pytest.mark.parametrize("value", ["spot", "!spot", "in(a)", "in(A100, H100)", "!in(a,b)", "-a", "in()", "a b", "!!a"])
 def test_rays_own_reading_of_selectors_is_ours(value):
     from ray._private.label_utils import validate_label_selector_value
 

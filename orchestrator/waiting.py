@@ -1,0 +1,162 @@
+"""A study that waits for machines: it is told why, and turns from spot machines that do not come to on-demand ones.
+
+Neither of Ray's autoscalers turns to another node type where a provider has none left, and neither tells a driver why
+nothing comes. A thread looks now and then, for the driver's loop must not wait for Ray's head; what it finds is
+handed over in `look`, which the loop calls.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from cluster import Bundle, Fleet, Machine
+from cluster.amounts import MARKET, SPOT, Named
+from cluster.fit import Wish, fit
+from cluster.scaling import Scaling, explain, fallbacks, selector_of
+from orchestrator.budget import span
+
+TOLD_S = 60.0
+LOOK_S = 5.0
+SPOT_S = 300.0
+
+
+class Ray(Protocol):
+    """What is asked of Ray."""
+
+    def machines(self) -> tuple[Machine, ...]:
+        """Those that are alive."""
+
+    def scaling(self) -> Scaling:
+        """What the autoscaler does; raises ConnectionError."""
+
+    def demand(self, wish: Wish, trials: int, selector: dict[str, str]) -> None:
+        """Has the autoscaler hold machines of a kind for so many trials."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the driver's loop knows: legs that wait for a machine and that run, and since when none has begun."""
+
+    waiting: int = 0
+    running: int = 0
+    since: float = 0.0
+
+
+class Waiting:
+    """Looks after a study's need of machines for as long as a `with` block lasts.
+
+    Args:
+        bundle: of a trial.
+        fleet: what there was at the start, and what may come.
+        at_once: how many trials are to run.
+        ray: what is asked of it.
+        spot_s: how long spot machines may not come before on-demand ones are asked for; None for ever.
+        told_s: after which a study that waits is told why.
+        look_s: between two looks.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        fleet: Fleet,
+        at_once: int,
+        ray: Ray,
+        *,
+        spot_s: float | None = SPOT_S,
+        told_s: float = TOLD_S,
+        look_s: float = LOOK_S,
+    ):
+        self._wish, self._fleet, self._at_once, self._ray = bundle.wish(), fleet, at_once, ray
+        self._spot_s, self._told_s, self._look_s = spot_s, told_s, look_s
+        self._need = Need(since=time.monotonic())
+        self._found: list[str] = []
+        self._told: set[str] = set()
+        self._asked, self._selector = 0, Named[str]()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._look_often, name="waiting", daemon=True)
+
+    def __enter__(self) -> "Waiting":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join(timeout=2 * self._look_s)
+        if self._asked:
+            self._ask(0)
+
+    def look(self, waiting: int, running: int) -> list[str]:
+        """Takes in how many legs wait and run; gives what is to be told."""
+        need, now = self._need, time.monotonic()
+        moved = running > need.running or not waiting
+        self._need = Need(waiting, running, now if moved else need.since)
+        found, self._found = self._found, []
+        return found
+
+    def _look_often(self) -> None:
+        while not self._closing.wait(self._look_s):
+            try:
+                self._look(self._need, time.monotonic())
+            except (ConnectionError, RuntimeError) as error:
+                self._tell(f"It cannot be told why the study waits: {error}")
+
+    def _look(self, need: Need, now: float) -> None:
+        if self._asked:  # in the study's tail, what it cannot use may go
+            wanted = self._wanted(need, self._ray.machines())
+            if wanted < self._asked:
+                self._ask(wanted)
+        waited = now - need.since
+        stuck = need.waiting and need.running < self._at_once
+        patience = self._told_s if self._spot_s is None else min(self._told_s, self._spot_s)
+        if not stuck or waited < patience:
+            return
+        fleet = replace(self._fleet, machines=self._ray.machines())
+        scaling = self._ray.scaling()
+        if waited >= self._told_s:
+            self._tell(f"{_trials(need.waiting)} for {span(waited)}. {explain(self._wish, fleet, scaling)}")
+        if self._spot_s is not None and waited >= self._spot_s:
+            self._turn_to_on_demand(need, fleet, scaling)
+
+    def _turn_to_on_demand(self, need: Need, fleet: Fleet, scaling: Scaling) -> None:
+        """Asks for on-demand machines where spot machines have been refused, or were asked for and do not come."""
+        assert self._spot_s is not None
+        late = [launch.kind for launch in scaling.launching if launch.ago_s >= self._spot_s]
+        exhausted = [launch.kind for launch in scaling.refused] + late
+        kinds = fallbacks(self._wish, fleet, exhausted)
+        wanted = self._wanted(need, fleet.machines)
+        if not kinds or wanted <= self._asked:
+            return
+        try:
+            self._selector = Named(selector_of(kinds[0], fleet))
+        except LookupError as error:
+            self._tell(str(error))
+            return
+        self._ask(wanted)
+        gone = ", ".join(dict.fromkeys(exhausted))
+        self._tell(
+            f"Spot machines ({gone}) have not come for {span(self._spot_s)}: {kinds[0].name} is asked for instead, "
+            f"on demand."
+        )
+
+    def _wanted(self, need: Need, machines: tuple[Machine, ...]) -> int:
+        """How many trials are to run on demand: those that do not lie on the spot machines that there are."""
+        on_spot = [machine for machine in machines if machine.labels.get(MARKET) == SPOT]
+        return max(0, min(self._at_once, need.waiting + need.running) - fit(self._wish, on_spot).at_once)
+
+    def _ask(self, trials: int) -> None:
+        self._ray.demand(self._wish, trials, dict(self._selector))
+        self._asked = trials
+
+    def _tell(self, text: str) -> None:
+        """Each finding once, whatever its numbers."""
+        gist = re.sub(r"[\d.]+", "#", text)
+        if gist not in self._told:
+            self._told.add(gist)
+            self._found = [*self._found, text]
+
+
+def _trials(count: int) -> str:
+    return f"{count} trials have waited for a machine" if count > 1 else "A trial has waited for a machine"
