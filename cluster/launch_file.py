@@ -66,7 +66,8 @@ class LaunchFile:
         """What a study would find: the nodes that there always are, and the types of which there may be more."""
         heads = [_node(self.head)]
         always = [_node(kind) for kind in self.workers for _ in range(kind.least)]
-        return Fleet(machines=(*heads, *always), types=self.types, most=self.most)
+        spot = {} if self.spot_minutes is None else {"spot_s": self.spot_minutes * 60}
+        return Fleet((*heads, *always), self.types, self.most, **spot)
 
     def cost_per_hour(self) -> tuple[float, float] | None:
         """What the least and the most nodes cost for an hour; None where a price is missing."""

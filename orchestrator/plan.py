@@ -12,7 +12,7 @@ from search.auto import settle
 from search.schedulers import brackets, last_epoch, rungs
 
 if TYPE_CHECKING:
-    from cluster import Fleet
+    from cluster import Fit, Fleet
     from orchestrator.study import Study
 
 

@@ -8,7 +8,6 @@ handed over in `look`, which the loop calls.
 import re
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
