@@ -75,9 +75,10 @@ class Fleet:
 
 
 def type_of(machine: Machine, types: tuple[NodeType, ...]) -> str | None:
-    """The type that a machine is of: as its label says, or the first with the same CPUs, GPUs and resources."""
+    """The type that a machine is of: as its label says, or one with the same CPUs and GPUs."""
     names = {kind.name for kind in types}
     if (group := machine.labels.get(GROUP)) in names:
         return group
-    alike = (k.name for k in types if (k.machine.cpus, k.machine.gpus) == (machine.cpus, machine.gpus))
-    return next(alike, None)
+    alike = [kind for kind in types if (kind.machine.cpus, kind.machine.gpus) == (machine.cpus, machine.gpus)]
+    labelled = [kind for kind in alike if kind.machine.labels.items() <= machine.labels.items()]
+    return next((kind.name for kind in [*labelled, *alike]), None)

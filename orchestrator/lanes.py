@@ -186,7 +186,7 @@ class Lanes:
 
 def _cause(error: str) -> tuple[str, bool]:
     """A lost actor's reason in one line, and whether the trial counts it as its own fault."""
-    text = " ".join(error.split())
+    text = " ".join(error.split()).split("Some common causes include")[0]  # those are guesses of Ray's
     if "node" in text and ("died" in text or "preempt" in text) and "The actor died because its node" in text:
         return "its node was lost", False
     if "LostError" in text:
@@ -198,7 +198,7 @@ def _cause(error: str) -> tuple[str, bool]:
     if "SIGSEGV" in text or "segfault" in text.lower():
         return "its process crashed (segmentation fault)", True
     if "actor died unexpectedly" in text or "ActorDiedError" in text or "died" in text:
-        return "its process died" + _exit_code(text), True
+        return "its process died" + (_exit_code(text) or _unseen(text)), True
     return text[:300], True
 
 
@@ -206,6 +206,11 @@ def _last_words(error: str) -> str:
     """The last line of a traceback, which names what was raised."""
     lines = [line.strip() for line in error.splitlines() if line.strip()]
     return f"its process could not begin: {lines[-1][:300]}" if lines else "its process could not begin"
+
+
+def _unseen(text: str) -> str:
+    """What may have happened where Ray saw only that a connection had ended."""
+    return " without a word: a crash, os._exit(), or out of memory" if "End of file" in text else ""
 
 
 def _exit_code(text: str) -> str:

@@ -111,7 +111,7 @@ def plan(study: "Study", fleet: "Fleet", epoch_s: float | None = None) -> Plan:
     return Plan(
         trials,
         at_once,
-        now.why if now.at_once or not found.at_once else f"none yet: {now.why.split('. ')[0]}.",
+        _why(now, found),
         tuple(rungs(strategy.scheduler)),
         last_epoch(strategy.scheduler),
         worth,
@@ -123,6 +123,12 @@ def plan(study: "Study", fleet: "Fleet", epoch_s: float | None = None) -> Plan:
         bool(study.learn_from),
         study.folds,
     )
+
+
+def _why(now: "Fit", ever: "Fit") -> str:
+    if not ever.at_once:
+        return ever.why
+    return now.why if now.at_once else f"none yet: {now.why.split('. ')[0]}."
 
 
 def _scales(study: "Study", fleet: "Fleet", found: "Fit", at_once: int) -> str:

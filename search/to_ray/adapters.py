@@ -1,8 +1,10 @@
 """Our driver as Ray Tune sees it: a searcher, a scheduler and a callback that only pass words to and fro."""
 
 from collections import deque
+from pathlib import Path
 from typing import Any, Protocol
 
+import cloudpickle
 from ray.tune import Callback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
@@ -77,7 +79,7 @@ class TuneScheduler(_Unsaved, TrialScheduler):
         return self.CONTINUE if self._driver.heard(trial.trial_id, result) else self.STOP
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        self._driver.lost(trial.trial_id, str(trial.get_pickled_error() or "the actor died"))
+        self._driver.lost(trial.trial_id, _error_of(trial))
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """The driver said so itself."""
@@ -112,3 +114,13 @@ class TuneCallback(_Unsaved, Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._driver.tick()
+
+
+def _error_of(trial: Any) -> str:
+    """What Ray said of a lost actor: Tune writes it beside the driver, and reads it from the study's storage."""
+    file = trial.pickled_error_file
+    try:
+        return str(cloudpickle.loads(Path(file).read_bytes())) if file else "the actor died"
+    except Exception:  # noqa: BLE001 - a user's exception may not come back
+        text = Path(trial.error_file)
+        return text.read_text(errors="replace") if text.exists() else "the actor died"

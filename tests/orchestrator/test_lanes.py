@@ -94,6 +94,12 @@ def test_a_failure_that_a_worker_tells_ends_the_trial_alone(world):
         ("ray.exceptions.OutOfMemoryError: Task was killed", "out of memory", True),
         ("The actor died unexpectedly ... SIGSEGV received", "segmentation fault", True),
         ("The actor is dead because ... died ... exit code 3.", "its process died with exit code 3", True),
+        (
+            "The actor is dead because its worker process has died. Worker exit detail: connection error code 2. "
+            "End of file. Some common causes include: (1) the OOM killer, or (3) SIGSEGV.",
+            "its process died without a word: a crash, os._exit(), or out of memory",
+            True,
+        ),
         ("something else\nwith lines", "something else with lines", True),
         (
             "The actor died because of an error raised in its creation task, pid=3\n  File x\nImportError: no y",

@@ -538,7 +538,7 @@ def test_the_searcher_hands_out_legs_waits_and_finishes():
 def test_the_scheduler_passes_results_on_and_obeys():
     driver = FakeDriver()
     scheduler = TuneScheduler(driver)
-    trial = SimpleNamespace(trial_id="a", get_pickled_error=lambda: None)
+    trial = SimpleNamespace(trial_id="a", pickled_error_file=None)
 
     assert scheduler.on_trial_result(None, trial, {"go": True}) == TrialScheduler.CONTINUE
     assert scheduler.on_trial_result(None, trial, {"go": False}) == TrialScheduler.STOP

@@ -1,0 +1,136 @@
+"""Studies on machines that come and go: Ray's own autoscaler over pretended machines, one cluster for the module."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from cluster import Bundle, Fleet, Machine, NodeType
+from cluster.simulation import Simulation
+from orchestrator import FullLength, Grid, Random, Study, choice, fixed, uniform
+from orchestrator.drive import drive
+from tests.kit import trainables
+
+HEAD = NodeType(name="head", machine=Machine(name="head", cpus=2))
+SPOT = NodeType(
+    name="spot",
+    machine=Machine(name="spot", cpus=2, gpus=1, labels={"ray.io/market-type": "spot"}),
+    most=3,
+    spot=True,
+)
+STEADY = NodeType(
+    name="steady", machine=Machine(name="steady", cpus=2, gpus=1, labels={"ray.io/market-type": "on-demand"}), most=2
+)
+TYPES = (HEAD, SPOT, STEADY)
+
+
+@pytest.fixture(scope="module")
+def simulation():
+    from cluster.to_ray import connect
+
+    with Simulation(HEAD, [SPOT, STEADY], idle_s=3) as cluster, connect(cluster.address):
+        yield cluster
+
+
+def study(storage, bundle, strategy=None, space=None, **more):
+    space = space or {"x": uniform(0, 1)}
+    return Study(
+        trainables.Paced, space, "min loss", strategy or Random() + FullLength(3), bundle, storage=storage, **more
+    )
+
+
+def run(study, simulation, trials, spot_s=300.0):
+    fleet = Fleet((), TYPES, 5, spot_s)
+    return drive(study.with_budget(trials), None, address=simulation.address, progress=False, may_come=fleet)
+
+
+def groups():
+    """The types of the machines that are alive now, without the head."""
+    from cluster.to_ray import machines
+
+    return sorted(group for machine in machines() if (group := machine.labels.get("ray.io/node-group")))
+
+
+def wait_until(condition, seconds):
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.2)
+    assert condition()
+
+
+@contextmanager
+def seen():
+    """How many machines there were, as often as that changed while the block lasted."""
+    counts, over = [0], threading.Event()
+
+    def look():
+        while not over.wait(0.1):
+            if (now := len(groups())) != counts[-1]:
+                counts.append(now)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield counts
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_machines_come_for_a_study_and_go_in_its_tail_and_after_it(simulation, tmp_path):
+    long = study(tmp_path, Bundle(gpus=1), Grid() + FullLength(50), {"x": choice(0.1, 0.2), "epochs": choice(2, 50)})
+
+    with seen() as counts:
+        results = run(long, simulation, trials=4)
+        at_the_end = len(groups())
+    wait_until(lambda: not groups(), 20)
+
+    frame = results.frame()
+    assert sorted(frame["epoch"]) == [2, 2, 50, 50]
+    assert set(frame["status"]) == {"ended"}
+    assert max(counts) >= 3
+    assert at_the_end <= max(counts) - 1  # the tail of two trials did not hold the others' machines
+
+
+def test_a_bundle_that_no_machine_will_ever_hold_is_refused_before_anything_starts(simulation, tmp_path):
+    with pytest.raises(ValueError, match=r"each trial needs 2 GPUs on one machine; the largest has 1\."):
+        run(study(tmp_path, Bundle(gpus=2)), simulation, trials=1)
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_trial_of_a_machine_that_is_taken_back_goes_on_from_its_checkpoint_and_ends_once(simulation, tmp_path):
+    long = study(tmp_path, Bundle(gpus=1), Random() + FullLength(60), {"x": uniform(0, 1), "epochs": fixed(60)})
+
+    def reclaim():
+        wait_until(lambda: groups(), 60)
+        time.sleep(4)  # the trial is in the middle of its six seconds
+        simulation.reclaim("spot")
+
+    thread = threading.Thread(target=reclaim)
+    thread.start()
+    results = run(long, simulation, trials=1)
+    thread.join()
+
+    [trial] = results.record.trials.values()
+    curves = results.curves()
+    assert (trial.status, trial.epoch, trial.faults) == ("ended", 60, 0)
+    assert trial.legs == 2
+    assert list(curves["epoch"]) == list(range(1, 61))
+
+
+def test_trials_that_wait_for_exhausted_spot_machines_turn_to_on_demand_ones(simulation, tmp_path):
+    wait_until(lambda: not groups(), 20)
+    simulation.exhaust("spot")
+
+    results = run(study(tmp_path, Bundle(gpus=1)), simulation, trials=2, spot_s=4.0)
+    simulation.exhaust()
+    left = groups()
+    wait_until(lambda: not groups(), 20)
+
+    assert set(results.frame()["status"]) == {"ended"}
+    assert set(left) == {"steady"}
+    assert results.record.notes == [
+        "Spot machines (spot) have not come for 4 s: steady is asked for instead, on demand."
+    ]
