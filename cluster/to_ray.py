@@ -38,7 +38,7 @@ _MIB = 2**20
 _SHM = Path("/dev/shm")  # noqa: S108  # Ray's object store lies there
 _LOOPBACK_ONLY = {ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}  # Linux obeys it too, whatever its name
 
-_REFUSAL = (
+REFUSAL = (
     "the Ray at {address} refuses us without its token. Copy ~/.ray/auth_token from its head to this machine, "
     "then: chmod 600 ~/.ray/auth_token; export RAY_AUTH_MODE=token"
 )
@@ -161,7 +161,7 @@ def _start(machine: Machine) -> Any:
     except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
         logs = Path(get_ray_address_file(None)).parent / "session_latest" / "logs"
         raise ConnectionError(
-            f"Ray could not start on this machine: {_first_line(error)}. Look into {logs}, "
+            f"Ray could not start on this machine: {first_line(error)}. Look into {logs}, "
             f"or join a running Ray: a440 run ... --address HOST:PORT"
         ) from error
 
@@ -196,7 +196,7 @@ def scaling() -> Scaling:
     try:
         status = get_cluster_status(ray.get_runtime_context().gcs_address, timeout=10)
     except (ray.exceptions.RayError, RuntimeError) as error:
-        raise ConnectionError(f"Ray's head does not answer: {_first_line(error)}. Look: ray status") from error
+        raise ConnectionError(f"Ray's head does not answer: {first_line(error)}. Look: ray status") from error
     now, demands = time.time(), status.resource_demands
     groups = [
         (Wish(part.bundle, part.count, (group.strategy or "PACK").lower(), {}), 1)
@@ -236,7 +236,7 @@ def _join(address: str) -> None:
         _init(address=address)
     except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
         raise ConnectionError(
-            f"the Ray at {address} answers, but cannot be joined: {_first_line(error)}. "
+            f"the Ray at {address} answers, but cannot be joined: {first_line(error)}. "
             f"Check it with: ray status --address {address}"
         ) from error
 
@@ -244,16 +244,16 @@ def _join(address: str) -> None:
 def _try_out(address: str) -> None:
     """Raises what would keep us from the cluster, before Ray's own minute of retries."""
     if os.environ.get("RAY_AUTH_MODE", "").lower() == "token" and not _has_token():
-        raise RefusedError(_REFUSAL.format(address=address))  # Ray's library would abort the process
+        raise RefusedError(REFUSAL.format(address=address))  # Ray's library would abort the process
     try:
         client = ray._raylet.GcsClient(address=address)
         versions = get_cluster_metadata(client)
         nodes = client.get_all_node_info(timeout=10)
     except ray.exceptions.AuthenticationError as error:
-        raise RefusedError(_REFUSAL.format(address=address)) from error
+        raise RefusedError(REFUSAL.format(address=address)) from error
     except (ray.exceptions.RayError, RuntimeError, ValueError, AttributeError) as error:
         raise RefusedError(
-            f"what listens at {address} does not answer as the head of a Ray: {_first_line(error)}. "
+            f"what listens at {address} does not answer as the head of a Ray: {first_line(error)}. "
             f"Give the port that `ray start --head` printed, 6379 by default."
         ) from error
     _refuse_other_versions(versions, address)
@@ -320,6 +320,13 @@ def _token_if_there_is_one() -> dict[str, str]:
     return {"RAY_AUTH_MODE": "token"} if not os.environ.get("RAY_AUTH_MODE") and _has_token() else {}
 
 
+@contextmanager
+def with_token() -> Iterator[None]:
+    """Ray's libraries show the token, where this user has one, for as long as the block lasts."""
+    with _settings(_token_if_there_is_one()):
+        yield
+
+
 def _has_token() -> bool:
     loader = ray._raylet.AuthenticationTokenLoader.instance()
     loader.reset_cache()
@@ -349,5 +356,6 @@ def _read_environment_anew() -> None:
     )
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """An error's first line, or its kind."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
