@@ -33,7 +33,7 @@ def launch_text(options: Options) -> str:
             "module": SIMULATION,
             "head": HEAD,
             "head_id": HEAD_ID,
-            "metadata": blocks.metadata(options, worker, spot, HEAD).replace("s3://bucket/studies", "/tmp/studies"),  # noqa: S108
+            "metadata": blocks.metadata(options, worker, spot, HEAD),
             "types": "\n".join(types),
         },
     )

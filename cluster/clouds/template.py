@@ -7,7 +7,7 @@ from importlib.resources import files
 
 _WORD = re.compile(r"\{\{(\w+)\}\}")
 _PLAIN = re.compile(r"[A-Za-z/~][A-Za-z0-9_./@+=~-]*(:[A-Za-z0-9_./@+=~-]+)*")
-_READ_OTHERWISE = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null")
+_READ_OTHERWISE = re.compile(r"(?i)~|y|n|yes|no|on|off|true|false|null")
 
 
 def fill(name: str, values: Mapping[str, str]) -> str:

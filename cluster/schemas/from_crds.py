@@ -65,7 +65,9 @@ def _share(found: Any, shared: dict[str, tuple[str, Any]], *, at_root: bool = Fa
     if not isinstance(found, dict):
         return found
     inner = {
-        word: {name: _share(part, shared) for name, part in said.items()} if word == "properties" else _share(said, shared)
+        word: {name: _share(part, shared) for name, part in said.items()}
+        if word == "properties"
+        else _share(said, shared)
         for word, said in found.items()
     }
     text = json.dumps(inner, sort_keys=True)
