@@ -60,7 +60,8 @@ class Job:
     @property
     def over(self) -> bool:
         """Whether it will do nothing more."""
-        return JobStatus(self.status).is_terminal()
+        over: bool = JobStatus(self.status).is_terminal()
+        return over
 
 
 class Jobs:

@@ -109,7 +109,8 @@ class Group:
         try:
             return whole(written)
         except ValueError as error:
-            raise ValueError(f"{self.document.where(at)}: {error}") from None
+            seen, _, mend = str(error).partition(". ")
+            raise part.fail(self.document, at, seen, mend) from None
 
     def _integer(self, at: Path, written: Any) -> int:
         try:

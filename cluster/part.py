@@ -6,9 +6,17 @@ from typing import Any
 from cluster.document import Document, Path
 
 
-def fail(document: Document, path: Path, seen: str, mend: str) -> ValueError:
+class MisreadError(ValueError):
+    """A part of a launch file that means nothing; the linter makes a finding of it."""
+
+    def __init__(self, document: Document, path: Path, seen: str, mend: str) -> None:
+        super().__init__(f"{document.where(path)}: {seen}. {mend}")
+        self.path, self.seen, self.mend = path, seen, mend
+
+
+def fail(document: Document, path: Path, seen: str, mend: str) -> MisreadError:
     """An error at that place."""
-    return ValueError(f"{document.where(path)}: {seen}. {mend}")
+    return MisreadError(document, path, seen, mend)
 
 
 def mapping(document: Document, path: Path, value: Any) -> Mapping[str, Any]:

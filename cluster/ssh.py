@@ -81,10 +81,10 @@ class Ssh:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             here = int(probe.getsockname()[1])
-        options = ("-N", "-L", f"127.0.0.1:{here}:127.0.0.1:{port}", "-o", "ExitOnForwardFailure=yes")
-        options += ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")
+        forward = ("-N", "-L", f"127.0.0.1:{here}:127.0.0.1:{port}", "-o", "ExitOnForwardFailure=yes")
+        alive = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")
         line = subprocess.Popen(  # noqa: S603
-            self.command(options=options), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            self.command(options=(*forward, *alive)), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         try:
             self._wait_for(line, here)

@@ -4,7 +4,6 @@ Exit codes: 0 well, 1 some trials failed, 2 bad input (nothing was started), 130
 Every command imports only what it needs: `list`, `best` and `table` load neither ray nor torch.
 """
 
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from orchestrator.cluster_cli import cluster
+from orchestrator.mends import Commands, Mends
 
 if TYPE_CHECKING:
     from orchestrator.results import Results
@@ -29,18 +31,7 @@ TRUST = click.option("--trust", is_flag=True, help="Go on although the folder be
 HOURS = click.option("--hours", help="Time for the whole study: 2, or '90 min'.")
 
 
-class _Commands(click.Group):
-    """A group that says what was probably meant by a misspelt command."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        from search.spelling import did_you_mean
-
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"no command is called {args[0]!r}. {did_you_mean(args[0], self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="a440", prog_name="a440")
 def main() -> None:
     """Describe a study once; run it anywhere; get a DataFrame."""
@@ -63,7 +54,7 @@ def main() -> None:
 @CLUSTER
 def run(study: str, settings: Sequence[str], **how: Any) -> None:
     """Run a study file in a new folder."""
-    with _Mends():
+    with Mends():
         from orchestrator.spec import load
 
         results = load(study, settings).run(**how)
@@ -80,7 +71,7 @@ def run(study: str, settings: Sequence[str], **how: Any) -> None:
 @TRUST
 def resume(folder: str, **how: Any) -> None:
     """Go on with a study that was interrupted, killed or finished."""
-    with _Mends():
+    with Mends():
         from orchestrator.saved import check_owner, reopen
 
         if not how["trust"]:
@@ -99,7 +90,7 @@ def resume(folder: str, **how: Any) -> None:
 @TRUST
 def retrain(folder: str, epochs: int | None, top: int, trial: str | None, address: str | None, trust: bool) -> None:
     """Train a study's winner on all rows, to the end, and score it on the test rows once."""
-    with _Mends():
+    with Mends():
         from orchestrator.drive import drive
         from orchestrator.results import Results
         from orchestrator.retrain import retraining
@@ -123,7 +114,7 @@ def retrain(folder: str, epochs: int | None, top: int, trial: str | None, addres
 @click.option("--epoch-seconds", "epoch_s", type=float, help="How long an epoch takes, for hours and cost.")
 def check(study: str, trials: int | None, hours: str | None, settings: Sequence[str], **where: Any) -> None:
     """Validate a study file and show what it would do and cost; run nothing."""
-    with _Mends():
+    with Mends():
         from orchestrator.drive import NestedParams
         from orchestrator.lessons import lessons_of
         from orchestrator.spec import load
@@ -158,7 +149,7 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def best(folder: str, as_json: bool) -> None:
     """Show the best trial of a study."""
-    with _Mends():
+    with Mends():
         results = _results(folder)
         found = results.best
         if as_json:
@@ -179,7 +170,7 @@ def best(folder: str, as_json: bool) -> None:
 @click.option("--reference", multiple=True, metavar="METRIC=VALUE", help="What bounds the hypervolume, per objective.")
 def front(folder: str, as_json: bool, reference: Sequence[str]) -> None:
     """Show the Pareto front of a study with several objectives."""
-    with _Mends():
+    with Mends():
         from orchestrator.screen import print_rows
 
         found = _results(folder).front(_values(reference) or None)
@@ -199,7 +190,7 @@ def front(folder: str, as_json: bool, reference: Sequence[str]) -> None:
 @click.option("--curves", is_flag=True, help="One row per report instead of one per trial.")
 def table(folder: str, out: Path | None, curves: bool) -> None:
     """Show a study's trials, or write them to a file."""
-    with _Mends():
+    with Mends():
         found = _results(folder)
         if out is not None:
             from orchestrator.results import write_table
@@ -222,7 +213,7 @@ def table(folder: str, out: Path | None, curves: bool) -> None:
 @click.argument("root", default="runs", type=click.Path(file_okay=False))
 def list_(root: str) -> None:
     """List the studies in a folder (runs, unless another is given)."""
-    with _Mends():
+    with Mends():
         from orchestrator.screen import print_rows, studies
 
         found = studies(Path(root))
@@ -232,31 +223,7 @@ def list_(root: str) -> None:
         print_rows(list(found[0]), found)
 
 
-class _Mends:
-    """Turns what users can mend into exit code 2 and its words, without a traceback."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        from orchestrator.folder import BusyError, StorageError
-
-        if isinstance(error, KeyboardInterrupt):
-            click.echo("interrupted", err=True)
-            sys.stdout.flush()
-            os._exit(130)  # not sys.exit: in the middle of its start, Ray's C++ aborts at a regular end
-        if isinstance(error, BrokenPipeError):  # the reader has seen enough
-            os._exit(141)
-        if isinstance(error, StorageError):
-            click.echo(_printable(str(error)), err=True)
-            sys.exit(130)
-        mendable = isinstance(error, ValueError | TypeError | FileNotFoundError | BusyError | ConnectionError)
-        if mendable or type(error) is LookupError:
-            if os.environ.get("A440_TRACEBACK"):
-                return
-            for line in str(error).splitlines():
-                click.echo(_printable(line), err=True)
-            sys.exit(2)
+main.add_command(cluster)
 
 
 def _results(folder: str) -> "Results":
@@ -288,10 +255,6 @@ def _exit(results: "Results") -> None:
         sys.exit(130)
     bad = results.outcome == "broken" or any(trial.status in BAD for trial in results.record.trials.values())
     sys.exit(1 if bad else 0)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 if __name__ == "__main__":

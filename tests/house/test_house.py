@@ -116,7 +116,9 @@ def test_the_commands_in_documents_exist(path):
 
     for line in re.findall(r"^a440 (.*)$", "\n".join(blocks(path, "bash")), flags=re.MULTILINE):
         words = line.split("#")[0].split()
-        command = main.commands[words[0]]
+        command = main.commands[words.pop(0)]
+        while isinstance(command, click.Group):
+            command = command.commands[words.pop(0)]
         options = {
             name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts
         }
