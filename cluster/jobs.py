@@ -15,6 +15,7 @@ from typing import Any
 import ray
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
+from cluster.process import quiet
 from cluster.to_ray import REFUSAL, RefusedError, first_line, with_token
 
 STOP_S = 120  # that a driver is given for its checkpoints; Ray's own 3 s would cut them off
@@ -179,7 +180,7 @@ class Jobs:
         """Ray's errors in our words."""
         import requests
 
-        with with_token():
+        with with_token(), quiet("ray.dashboard.modules.dashboard_sdk"), quiet(JobSubmissionClient.__module__):
             try:
                 yield
             except ray.exceptions.AuthenticationError as error:

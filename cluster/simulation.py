@@ -38,31 +38,52 @@ QUICK = {  # how often Ray looks; its own 5 s, and 60 s for a silent node, are f
 }
 
 
+_FAKE = {
+    "RAY_FAKE_CLUSTER": "1",
+    "RAY_enable_autoscaler_v2": "1",
+    "RAY_CLOUD_INSTANCE_ID": HEAD_ID,
+    "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_ID,
+}
+
+
 class Simulation:
     """A pretended cluster for as long as a `with` block lasts.
 
     Args:
         head: what the head declares.
-        types: that the autoscaler may start.
+        types: that the autoscaler may start; none for a head alone.
         most: nodes in all beside the head; None for as many as the types allow.
         idle_s: after which an idle node goes.
+        dashboard: whether the head has its HTTP server, to which jobs are sent; only a head without types takes jobs,
+            for with a pretended id it does not find its own agent.
 
     Attributes:
         address: HOST:PORT of its head, once it is started.
+        jobs_address: of its HTTP server; empty without one.
         folder: where its logs are, until it ends.
     """
 
-    def __init__(self, head: NodeType, types: Sequence[NodeType], *, most: int | None = None, idle_s: float = 6.0):
+    def __init__(
+        self,
+        head: NodeType,
+        types: Sequence[NodeType],
+        *,
+        most: int | None = None,
+        idle_s: float = 6.0,
+        dashboard: bool = False,
+    ):
         self._head, self._types, self._most, self._idle_s = head, tuple(types), most, idle_s
         self._mark = secrets.token_hex(8)
         self._exhausted: list[str] = []
         self._reclaim: list[str] = []
         self._boot_s = 0.0
-        self.address = ""
+        self._dashboard = dashboard
+        self.address = self.jobs_address = ""
 
     def __enter__(self) -> "Simulation":
         self.folder = Path(tempfile.mkdtemp(prefix="a440s-", dir="/tmp"))  # short: Ray's sockets lie in it
         self.address = f"127.0.0.1:{_free_port()}"
+        self.jobs_address = f"http://127.0.0.1:{_free_port()}" if self._dashboard else ""
         self._token = private_token_file(os.environ)
         (self.folder / "autoscaler.json").write_text(json.dumps(self._config()))
         self._told()
@@ -151,11 +172,19 @@ class Simulation:
         own = {k: v for k, v in amounts.items() if k not in ("CPU", "GPU")}
         return [
             *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}"),
-            *("--node-ip-address=127.0.0.1", f"--temp-dir={self.folder}", "--include-dashboard=false"),
+            *("--node-ip-address=127.0.0.1", f"--temp-dir={self.folder}"),
+            *self._http(),
             *(f"--num-cpus={amounts.get('CPU', 0):.0f}", f"--num-gpus={amounts.get('GPU', 0):.0f}"),
             *(f"--resources={json.dumps(own)}", f"--object-store-memory={OBJECT_STORE_BYTES}"),
-            *(f"--autoscaling-config={self.folder / 'autoscaler.json'}", "--disable-usage-stats"),
+            *([f"--autoscaling-config={self.folder / 'autoscaler.json'}"] if self._types else []),
+            *("--dashboard-agent-listen-port=0", "--disable-usage-stats"),
         ]
+
+    def _http(self) -> list[str]:
+        if not self.jobs_address:
+            return ["--include-dashboard=false"]
+        port = self.jobs_address.rsplit(":", 1)[1]
+        return ["--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}"]
 
     def _environment(self) -> dict[str, str]:
         home = str(Path(__file__).resolve().parents[1])  # the head's autoscaler imports `cluster.pretended`
@@ -165,13 +194,11 @@ class Simulation:
             **QUICK,
             MARK: self._mark,
             "PYTHONPATH": os.pathsep.join(paths),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self._token),
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # whatever its name: all listen on loopback only
-            "RAY_FAKE_CLUSTER": "1",
-            "RAY_enable_autoscaler_v2": "1",
-            "RAY_CLOUD_INSTANCE_ID": HEAD_ID,
-            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_ID,
+            **(_FAKE if self._types else {}),
         }
 
     def _end(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import ray
 from ray._common.usage.usage_lib import get_cluster_metadata
 from ray._common.utils import get_ray_address_file
-from ray._private import ray_constants
+from ray._private import ray_constants, utils
 from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 from ray._private.services import find_node_ids, resolve_ip_for_localhost
 from ray._private.utils import estimate_available_memory, get_num_cpus
@@ -151,19 +151,31 @@ def _embedded(machine: Machine) -> Iterator[Connection]:
 
 def _start(machine: Machine) -> Any:
     try:
-        return _init(
-            address="local",
-            num_cpus=int(machine.cpus),
-            object_store_memory=_object_store_bytes(),
-            include_dashboard=False,
-            _node_name=machine.name,
-        )
+        with _minimal():
+            return _init(
+                address="local",
+                num_cpus=int(machine.cpus),
+                object_store_memory=_object_store_bytes(),
+                include_dashboard=False,
+                _node_name=machine.name,
+            )
     except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
         logs = Path(get_ray_address_file(None)).parent / "session_latest" / "logs"
         raise ConnectionError(
             f"Ray could not start on this machine: {first_line(error)}. Look into {logs}, "
             f"or join a running Ray: a440 run ... --address HOST:PORT"
         ) from error
+
+
+@contextmanager
+def _minimal() -> Iterator[None]:
+    """Ray's agent without an HTTP server of its own, which nobody asks where there is no dashboard."""
+    before = utils.get_dashboard_dependency_error
+    utils.get_dashboard_dependency_error = lambda: ImportError("not wanted")
+    try:
+        yield
+    finally:
+        utils.get_dashboard_dependency_error = before
 
 
 @contextmanager

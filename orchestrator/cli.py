@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cluster_cli import cluster
+from orchestrator.jobs_cli import jobs, stop, submit, watch
 from orchestrator.mends import Commands, Mends
+from orchestrator.running_cli import cluster
 
 if TYPE_CHECKING:
     from orchestrator.results import Results
@@ -223,7 +224,8 @@ def list_(root: str) -> None:
         print_rows(list(found[0]), found)
 
 
-main.add_command(cluster)
+for command in (submit, watch, stop, jobs, cluster):
+    main.add_command(command)
 
 
 def _results(folder: str) -> "Results":

@@ -311,11 +311,18 @@ def _connected(address: str | None, may_come: Fleet | None) -> Iterator[Fleet]:
                 raise KeyboardInterrupt from end
             raise
         if may_come is None and not connection.embedded:
-            may_come = _as_launched()
+            may_come = as_launched()
         yield Fleet(connection.machines) if may_come is None else replace(may_come, machines=connection.machines)
 
 
-def _as_launched() -> Fleet | None:
+def fleet_of(cluster: str | Path | None) -> Fleet | None:
+    """What a launch file says may come; None for no file."""
+    from cluster.launch_file import read
+
+    return None if cluster is None else read(cluster).fleet()
+
+
+def as_launched() -> Fleet | None:
     """What the launch file says that this host was made a head from; None where `ray up` did not make it."""
     from cluster.launch_file import read
 

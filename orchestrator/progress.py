@@ -6,6 +6,7 @@ value is escaped, for a parameter's text may look like markup.
 
 import heapq
 import math
+import os
 import shlex
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from trainables.energy import source
 
 ROWS = 12
 REDRAW_S = 0.25
+FAR_S = 2.0  # between two tables that travel by a job's log
 LOOK_S = 1.0
 LINE_S = 10.0
 PARAM = 14
@@ -48,7 +50,7 @@ class Progress:
     @contextmanager
     def of(study: Study, folder: Path, conductor: Conductor, outlook: Plan, shown: bool) -> "Iterator[Progress]":
         """A view that is on screen while the block lasts; silent where `shown` is False."""
-        console = Console(quiet=not shown, highlight=False)
+        console = _console(shown)
         if console.is_terminal:
             console.print(header(study, folder, outlook))
         else:
@@ -63,7 +65,8 @@ class Progress:
     def draw(self, last: bool = False) -> None:
         """Redraws, if it is time to."""
         now = time.monotonic()
-        if not last and now - self._looked_at < (LOOK_S if self._live is None else REDRAW_S):
+        pause = LOOK_S if self._live is None else REDRAW_S if self._console.file.isatty() else FAR_S
+        if not last and now - self._looked_at < pause:
             return
         self._looked_at = now
         if self._console.quiet:
@@ -103,6 +106,15 @@ class Progress:
         line = Text(" · ").join(words)
         line.style = "dim" if self._live else ""
         return line
+
+
+def _console(shown: bool) -> Console:
+    """This terminal, or the one of whoever follows a job's log, whose size was sent along."""
+    columns, x, lines = os.environ.get("A440_SCREEN", "").partition("x")
+    if not x or not columns.isdigit() or not lines.isdigit():
+        return Console(quiet=not shown, highlight=False)
+    width, height = max(40, int(columns)), max(10, int(lines))
+    return Console(quiet=not shown, highlight=False, force_terminal=True, width=width, height=height)
 
 
 def header(study: Study, folder: Path, outlook: Plan) -> Table:

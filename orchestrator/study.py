@@ -162,9 +162,10 @@ class Study:
         """
         from cluster.to_ray import connect, local_machine
         from orchestrator import plan as planning
+        from orchestrator.drive import fleet_of
 
         study = self.with_budget(trials, hours)
-        may_come = _fleet(cluster) or Fleet(())
+        may_come = fleet_of(cluster) or Fleet(())
         if address is not None:
             with connect(address) as connection:
                 return planning.plan(study, dataclasses.replace(may_come, machines=connection.machines), epoch_s)
@@ -192,10 +193,10 @@ class Study:
         Raises:
             ValueError: it can never run like this; nothing was started.
         """
-        from orchestrator.drive import drive
+        from orchestrator.drive import drive, fleet_of
 
         study = self.with_budget(trials, hours)
-        return drive(study, None, address=address, progress=progress, may_come=_fleet(cluster))
+        return drive(study, None, address=address, progress=progress, may_come=fleet_of(cluster))
 
     def resume(
         self,
@@ -225,7 +226,7 @@ class Study:
             ValueError: space, goal or trainable are not those of the folder; the message has the difference.
             BusyError: another driver is at work there.
         """
-        from orchestrator.drive import drive
+        from orchestrator.drive import drive, fleet_of
         from orchestrator.saved import check_owner, check_same, total_trials
 
         path = Path(folder).expanduser().resolve()
@@ -233,7 +234,7 @@ class Study:
             check_owner(path)
         study = self.with_budget(total_trials(path, trials, self.budget.trials), hours)
         check_same(study, path, accept_changes=accept_changes)
-        return drive(study, path, address=address, progress=progress, may_come=_fleet(cluster))
+        return drive(study, path, address=address, progress=progress, may_come=fleet_of(cluster))
 
     def retrain(
         self,
@@ -334,12 +335,6 @@ def space_of(space: Any, limits: Iterable[str | Limit] = (), prior: Belief | Ite
     held = (prior,) if isinstance(prior, Belief | str) else tuple(prior)
     kept = (limits,) if isinstance(limits, str | Limit) else tuple(limits)
     return Space(dict(tree), (*tree.limits, *kept), (*tree.prior.beliefs, *held))
-
-
-def _fleet(cluster: str | Path | None) -> Fleet | None:
-    from cluster.launch_file import read
-
-    return None if cluster is None else read(cluster).fleet()
 
 
 def _folders(value: str | Path | Iterable[str | Path]) -> tuple[str, ...]:

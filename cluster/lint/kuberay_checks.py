@@ -112,7 +112,9 @@ def _images(file: LaunchFile, group: Group) -> Findings:
 
 def _scaling(file: LaunchFile, group: Group, scales: bool) -> Findings:
     said = group.said
-    least, now, most = (said.get(word) for word in ("minReplicas", "replicas", "maxReplicas"))
+    least: Any = said.get("minReplicas")
+    now: Any = said.get("replicas")
+    most: Any = said.get("maxReplicas")
     counted = isinstance(now, int) and isinstance(least, int) and isinstance(most, int)
     if counted and least <= most and not least <= now <= most:
         seen = f"{now} replicas are not between {least} and {most}"

@@ -1,0 +1,104 @@
+"""`a440 cluster up, down, status, attach, simulate, explain`: clusters at work."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from orchestrator.cluster_cli import cluster
+from orchestrator.mends import Mends, printable
+
+__all__ = ["cluster"]
+
+
+@cluster.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--force", is_flag=True, help="Start it although lint finds errors.")
+def up(file: str, force: bool) -> None:
+    """Start a cluster, or bring a running one to what its file says."""
+    with Mends():
+        from cluster.launcher import Cluster, describe
+        from cluster.lint import lint
+
+        errors = [finding for finding in lint(file) if finding.severity == "error"]
+        for finding in errors:
+            click.echo(printable(finding.line_of(file)), err=True)
+        if errors and not force:
+            click.echo(f"{file} was not started. Mend it, or start it all the same: --force", err=True)
+            sys.exit(2)
+        found = Cluster(file)
+        click.echo(describe(found.file))
+        code = found.up()
+        if not code:
+            click.echo(f"it is up. Run a study on it: a440 submit study.yaml -c {file}")
+        sys.exit(code)
+
+
+@cluster.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+def down(file: str) -> None:
+    """End a cluster: its machines, or what runs of Ray on those that are yours."""
+    with Mends():
+        from cluster.launcher import Cluster
+
+        sys.exit(Cluster(file).down())
+
+
+@cluster.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+def status(file: str) -> None:
+    """Show a cluster's machines and what they do."""
+    with Mends():
+        from cluster.launcher import Cluster
+
+        sys.exit(Cluster(file).status())
+
+
+@cluster.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+def attach(file: str) -> None:
+    """Open a shell on a cluster's head."""
+    with Mends():
+        from cluster.launcher import Cluster
+
+        sys.exit(Cluster(file).attach())
+
+
+@cluster.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("study", type=click.Path(dir_okay=False))
+@click.option("--trials", type=int, help="How many trials, in place of the file's.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the study file.")
+@click.option("--machines", type=click.IntRange(min=1), default=4, show_default=True, help="At most so many at once.")
+@click.option("--idle-seconds", type=float, default=10, show_default=True, help="After which an idle machine goes.")
+@click.option("--boot-seconds", type=float, default=0, help="How long a machine takes to come.")
+@click.option("--exhausted", multiple=True, metavar="TYPE", help="A type of which the cloud has none.")
+@click.option("--spot-seconds", type=float, help="How long to wait for spot machines, in place of the file's minutes.")
+def simulate(file: str, study: str, trials: int | None, settings: Sequence[str], **cloud: float) -> None:
+    """Run a study on this machine as if it were the cluster: machines that come and go are only pretended.
+
+    Trials really train, as processes of this machine, and Ray's own autoscaler starts and ends the machines.
+    """
+    with Mends():
+        from cluster.launch_file import read
+        from orchestrator.rehearsal import Weather, rehearse
+        from orchestrator.spec import load
+
+        results = rehearse(load(study, settings).with_budget(trials), read(file), Weather(**cloud))  # type: ignore[arg-type]
+        sys.exit(0 if results.outcome == "done" else 1)
+
+
+@cluster.command()
+@click.argument("study", required=False, type=click.Path(dir_okay=False))
+@click.option("-c", "--cluster", "file", type=click.Path(dir_okay=False), help="The cluster's launch file.")
+@click.option("--address", help="HOST:PORT of its head; otherwise the Ray of this host.")
+def explain(study: str | None, file: str | None, address: str | None) -> None:
+    """Say why nothing runs: what is asked for, what there is, and what the autoscaler waits for.
+
+    With a study file it is about that study's trials, otherwise about all that waits.
+    """
+    with Mends():
+        from orchestrator.explanation import explanations
+
+        for line in explanations(study, file, address):
+            click.echo(line)
