@@ -85,22 +85,20 @@ class Jobs:
         self,
         command: str,
         name: str,
-        folder: Path,
+        folder: Path | None,
         *,
         variables: Mapping[str, str] | None = None,
         packages: Sequence[str] = (),
         excluded: Sequence[str] = (),
     ) -> str:
-        """Sends a copy of a folder and has a command run in it; gives the job's name.
+        """Sends a copy of a folder, unless it is None, and has a command run in it; gives the job's name.
 
         Raises:
             ValueError: there is such a job already, or the folder cannot travel.
         """
-        environment: dict[str, Any] = {
-            "working_dir": str(folder),
-            "excludes": [*EXCLUDED, *excluded],
-            "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_S), **(variables or {})},
-        }
+        environment: dict[str, Any] = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_S), **(variables or {})}}
+        if folder is not None:
+            environment |= {"working_dir": str(folder), "excludes": [*EXCLUDED, *excluded]}
         if packages:
             environment["pip"] = list(packages)
         with self._told(name):

@@ -147,7 +147,8 @@ class Cluster:
 
     def _ray(self, verb: str, *options: str, command: str = "") -> int:
         """One of Ray's own commands, with its output as it comes."""
-        words: Sequence[str] = [verb, str(self.path), *options, *([command] if command else [])]
+        plain = ["--log-style=pretty", f"--log-color={'auto' if sys.stdout.isatty() else 'false'}"]
+        words: Sequence[str] = [verb, *plain, str(self.path), *options, *([command] if command else [])]
         more = {"AUTOSCALER_NODE_START_WAIT_S": START_S, "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
         if self.file.provider == "local":
             more["RAY_UP_enable_autoscaler_v2"] = "0"  # with v2 the last worker never joins

@@ -234,6 +234,17 @@ def scaling() -> Scaling:
     )
 
 
+def jobs_address_here() -> str | None:
+    """Where the Ray of this host takes jobs; None where it does not, or there is none."""
+    here = address_on_this_host(Path(get_ray_address_file(None)))
+    if here is None:
+        return None
+    with with_token():
+        client = ray._raylet.GcsClient(address=here)
+        server = client.internal_kv_get(b"webui:url", ray_constants.KV_NAMESPACE_DASHBOARD, timeout=5)
+    return f"http://{server.decode()}" if server else None
+
+
 def demand(wish: Wish, trials: int, selector: Mapping[str, str]) -> None:
     """Asks the autoscaler for machines of a kind, enough for so many trials; 0 takes the request back.
 

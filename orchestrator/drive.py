@@ -23,6 +23,7 @@ from orchestrator.folder import DriverError, Lease, StorageError, new_folder, pr
 from orchestrator.lanes import Lanes
 from orchestrator.ledger import Ledger
 from orchestrator.lessons import lessons_of
+from orchestrator.outliving import outlive
 from orchestrator.plan import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.results import Results
@@ -49,6 +50,7 @@ def drive(
         BusyError: another driver is at work in the folder.
     """
     study.check_budget()
+    outlive(study.name, address)
     check_workers(worker_folders())
     packed = pack(study.train, NestedParams(study.space))
     with ExitStack() as stack:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.mends import Mends, printable
+from orchestrator.outliving import JOB
 
 if TYPE_CHECKING:
     from cluster.jobs import Job
@@ -61,7 +62,7 @@ def submit(study: str, cluster: str | None, address: str | None, **options: Any)
                 command,
                 name,
                 Path.cwd(),
-                variables={**_screen(options["detach"]), **variables},
+                variables={JOB: "yes", **_screen(options["detach"]), **variables},
                 packages=options["packages"],
                 excluded=options["excluded"],
             )

@@ -169,6 +169,11 @@ class Study:
         if address is not None:
             with connect(address) as connection:
                 return planning.plan(study, dataclasses.replace(may_come, machines=connection.machines), epoch_s)
+        if cluster is not None and not any(machine.cpus for machine in may_come.at_most()):
+            raise ValueError(
+                f"{cluster} does not say how many CPUs its machines have, so nothing can be planned from it alone. "
+                f"Write --num-cpus=8 into its ray start commands, or ask the cluster: --address HOST:PORT"
+            )
         there = may_come if cluster is not None else Fleet((local_machine(),))
         return planning.plan(study, there, epoch_s)
 
