@@ -53,7 +53,8 @@ def _access(file: LaunchFile) -> Findings:
 
 def _endurance(file: LaunchFile) -> Findings:
     head = groups(file.document)[0]
-    variables = [str(one.get("name")) for one in head.container.get("env") or () if isinstance(one, Mapping)]
+    said = head.container.get("env")
+    variables = [str(one.get("name")) for one in said if isinstance(one, Mapping)] if isinstance(said, list) else []
     if "gcsFaultToleranceOptions" not in file.spec and "RAY_REDIS_ADDRESS" not in variables:
         seen = "Ray's state is in the head's memory alone: a new head pod ends every trial"
         mend = "Write gcsFaultToleranceOptions: {backend: rocksdb, storage: {size: 1Gi}}"
