@@ -11,6 +11,7 @@ from cluster.launch_file import LaunchFile
 from cluster.lint.finding import Findings, error, warning
 from cluster.lint.image_checks import image_findings
 from cluster.lint.start_checks import HEALTH
+from cluster.part import MANY
 from cluster.quantity import whole
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,48}[a-z0-9])?")  # KubeRay makes names of services of it
@@ -112,10 +113,9 @@ def _images(file: LaunchFile, group: Group) -> Findings:
 
 
 def _scaling(file: LaunchFile, group: Group, scales: bool) -> Findings:
-    said = group.said
-    least, now, most = (said.get(word) for word in ("minReplicas", "replicas", "maxReplicas"))
-    counted = isinstance(now, int) and isinstance(least, int) and isinstance(most, int)
-    if counted and least <= most and not least <= now <= most:
+    words = {"minReplicas": 0, "replicas": 0, "maxReplicas": MANY}
+    least, now, most = (int(group.said.get(word, other)) for word, other in words.items())  # read, so numbers
+    if "replicas" in group.said and least <= most and not least <= now <= most:
         seen = f"{now} replicas are not between {least} and {most}"
         yield warning(file.document, (*group.at, "replicas"), seen, f"Write replicas: {min(max(now, least), most)}")
     if not scales and least != most:
