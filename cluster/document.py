@@ -24,12 +24,14 @@ class Document:
         data: plain dicts, lists and values.
         lines: from the path of a key or list item to its line, counted from 1.
         twice: paths of keys that come twice, with the line of the second; YAML keeps the second alone.
+        text: of the whole file.
     """
 
     name: str
     data: Mapping[str, Any]
     lines: Mapping[Path, int]
     twice: tuple[tuple[Path, int], ...] = ()
+    text: str = ""
 
     def line(self, path: Path) -> int:
         """The line of the key at `path`, or of the nearest enclosing one that is written.
@@ -83,7 +85,7 @@ def _documents(text: str, name: str) -> Iterator[Document]:
             lines: dict[Path, int] = {(): node.start_mark.line + 1}
             twice: list[tuple[Path, int]] = []
             _walk(node, (), lines, twice, set())
-            yield Document(name, loader.construct_document(node), lines, tuple(twice))
+            yield Document(name, loader.construct_document(node), lines, tuple(twice), text)
     finally:
         loader.dispose()
 

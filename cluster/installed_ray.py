@@ -4,6 +4,7 @@ They are found by the package's path, because importing Ray takes seconds.
 """
 
 import json
+from copy import deepcopy
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-MINIMAL = {
+MINIMAL: dict[str, Any] = {
     "available_node_types": {"ray.head.default": {}, "ray.worker.default": {}},
     "head_node_type": "ray.head.default",
 }
@@ -51,9 +52,14 @@ def providers() -> tuple[str, ...]:
 
 
 def defaults(provider: str) -> dict[str, Any]:
-    """What Ray takes for keys that a launch file leaves out; a fresh copy."""
+    """What Ray takes for keys that a launch file leaves out; a copy of one's own."""
+    return deepcopy(_defaults(provider))
+
+
+@cache
+def _defaults(provider: str) -> dict[str, Any]:
     if provider == "external":
-        return json.loads(json.dumps(MINIMAL))  # type: ignore[no-any-return]
+        return MINIMAL
     if provider not in providers():
         return {}
     found: dict[str, Any] = yaml.safe_load((_autoscaler() / provider / "defaults.yaml").read_text())

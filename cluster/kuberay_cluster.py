@@ -20,7 +20,6 @@ from cluster.quantity import whole
 HEAD = "headgroup"  # KubeRay's name for the head's group
 PRICE, STORAGE, SPOT_MINUTES = "a440/price-per-hour", "a440/storage", "a440/spot-minutes"
 SPECS = {"RayCluster": ("spec",), "RayJob": ("spec", "rayClusterSpec"), "RayService": ("spec", "rayClusterConfig")}
-MANY = 10_000  # nodes; no Ray cluster has so many, but files say maxReplicas: 2147483647
 
 SPOT_SELECTORS = {
     "cloud.google.com/gke-spot": "true",
@@ -78,12 +77,12 @@ class Group:
         """CPU, GPU or memory, from the first place that says it."""
         own = part.mapping(self.document, (*self.at, "resources"), self.said.get("resources"))
         if word in own:
-            return self._whole((*self.at, "resources", word), own[word])
+            return self.whole((*self.at, "resources", word), own[word])
         if parameter in self.start:
             return self._integer((*self.at, "rayStartParams", parameter), self.start[parameter])
         for at, name, amount in self.kubernetes():
             found = name.endswith("gpu") if is_it == "gpu" else name == is_it
-            if found and ((number := self._whole(at, amount)) > 0 or is_it != "gpu"):
+            if found and ((number := self.whole(at, amount)) > 0 or is_it != "gpu"):
                 return number
         return None
 
@@ -92,7 +91,7 @@ class Group:
         own = part.mapping(self.document, (*self.at, "resources"), self.said.get("resources"))
         if own:
             rest = {word: amount for word, amount in own.items() if word not in ("CPU", "GPU", "TPU", "memory")}
-            return {word: self._whole((*self.at, "resources", word), amount) for word, amount in rest.items()}
+            return {word: self.whole((*self.at, "resources", word), amount) for word, amount in rest.items()}
         if "resources" not in self.start:
             return {}
         at, words = (*self.at, "rayStartParams", "resources"), str(self.start["resources"])
@@ -105,7 +104,8 @@ class Group:
             raise part.fail(self.document, at, f"{words!r} is not read by Ray", mend)
         return found
 
-    def _whole(self, at: Path, written: Any) -> int:
+    def whole(self, at: Path, written: Any) -> int:
+        """A quantity, rounded up."""
         try:
             return whole(written)
         except ValueError as error:
@@ -163,7 +163,7 @@ def read(document: Document) -> LaunchFile:
     metadata = part.mapping(document, ("metadata",), document.data.get("metadata"))
     ours = part.mapping(document, ("metadata", "annotations"), metadata.get("annotations"))
     minutes = _number(document, ("metadata", "annotations", SPOT_MINUTES), ours.get(SPOT_MINUTES))
-    scales = spec.get("enableInTreeAutoscaling") is True
+    scales, storage = spec.get("enableInTreeAutoscaling") is True, ours.get(STORAGE)
     return LaunchFile(
         name=str(metadata.get("name") or metadata.get("generateName") or ""),
         provider="kuberay",
@@ -171,7 +171,7 @@ def read(document: Document) -> LaunchFile:
         workers=tuple(_type(group, scales, {}) for group in workers),
         most=None,
         idle_minutes=idle_s / 60,
-        storage=ours.get(STORAGE),
+        storage=None if storage is None else part.text(document, ("metadata", "annotations", STORAGE), storage),
         spot_minutes=minutes,
         document=document,
         spec=spec,
@@ -201,17 +201,19 @@ def _type(group: Group, scales: bool, ours: Mapping[str, Any]) -> NodeType:
 def bounds(group: Group, scales: bool) -> tuple[int, int]:
     """The least and the most pods: replicas times hosts; without autoscaling both are `replicas`, within bounds."""
     hosts = part.count(group.document, (*group.at, "numOfHosts"), group.said.get("numOfHosts", 1))
-    words = (("minReplicas", 0), ("maxReplicas", MANY), ("replicas", 0))
+    words = (("minReplicas", 0), ("maxReplicas", part.MANY), ("replicas", 0))
     least, most, now = (
         part.count(group.document, (*group.at, word), group.said.get(word, other)) for word, other in words
     )
     if not scales:
         least = most = min(max(now, least), most)
-    return min(least * hosts, MANY), min(most * hosts, MANY)
+    return min(least * hosts, part.MANY), min(most * hosts, part.MANY)
 
 
 def resources_of(group: Group) -> dict[str, float]:
     """What a pod of the group declares, in Ray's words; memory in bytes."""
+    for at, _, written in group.kubernetes():
+        group.whole(at, written)  # each has to be a quantity, whether Ray looks at it or not
     cpus = group.amount("CPU", "num-cpus", "cpu")
     if cpus is None:
         seen = "neither num-cpus nor a CPU limit says how many CPUs this group has, and Ray's autoscaler stops at that"
@@ -247,7 +249,8 @@ def _required(pod: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     for key in ("nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"):
         found = found.get(key) if isinstance(found, Mapping) else None
     for term in found if isinstance(found, list) else []:
-        for rule in (term.get("matchExpressions") or []) if isinstance(term, Mapping) else []:
+        rules = term.get("matchExpressions") if isinstance(term, Mapping) else None
+        for rule in rules if isinstance(rules, list) else []:
             if isinstance(rule, Mapping) and rule.get("operator") == "In" and isinstance(rule.get("values"), list):
                 yield str(rule.get("key")), rule["values"]
 

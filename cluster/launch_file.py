@@ -34,7 +34,7 @@ class LaunchFile:
         idle_minutes: how long a node may do nothing before it is ended.
         storage: where the file says that studies lie, such as `s3://bucket/studies`.
         spot_minutes: how long to wait for spot machines before on-demand ones are taken.
-        document: what was read, with its lines.
+        document: what was read, with its lines and its text.
         spec: the same with Ray's defaults filled in; of a KubeRay object, the cluster's `spec`.
         at: the path of `spec` inside the document.
     """

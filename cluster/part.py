@@ -5,6 +5,8 @@ from typing import Any
 
 from cluster.document import Document, Path
 
+MANY = 10_000  # no cluster of Ray's has so many nodes, but files say maxReplicas: 2147483647
+
 
 class MisreadError(ValueError):
     """A part of a launch file that means nothing; the linter makes a finding of it."""
@@ -38,10 +40,10 @@ def sequence(document: Document, path: Path, value: Any) -> Sequence[Any]:
 
 
 def count(document: Document, path: Path, value: Any) -> int:
-    """A whole number from 0."""
+    """A whole number of nodes from 0; more than there ever are count as `MANY`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise fail(document, path, f"{value!r} is not a number of nodes", "Write a whole number from 0, say 4.")
-    return value
+    return min(value, MANY)
 
 
 def amount(document: Document, path: Path, value: Any) -> float:

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from cluster import catalogue, installed_ray, part
@@ -66,7 +67,7 @@ def _types(
         return _own_machines(document, spec, prices, most)
     kinds = part.mapping(document, (TYPES,), spec.get(TYPES))
     head_name = spec.get("head_node_type")
-    if head_name not in kinds:
+    if not isinstance(head_name, str) or head_name not in kinds:
         names = ", ".join(map(str, kinds)) or "none"
         mend = f"Write the name of a node type: head_node_type: {next(iter(kinds), 'head')}"
         raise part.fail(document, ("head_node_type",), f"{head_name!r} is not among the node types {names}", mend)
@@ -76,7 +77,7 @@ def _types(
         )
         for name in kinds
     }
-    return read_types.pop(str(head_name)), tuple(read_types.values())
+    return read_types.pop(head_name), tuple(read_types.values())
 
 
 def _type(
@@ -125,7 +126,8 @@ def _as_ec2_says(kind: str, *, is_head: bool) -> dict[str, float]:
 def kind_of(provider: str, config: Mapping[str, Any]) -> str:
     """The provider's word for the machine, "" where the file says none."""
     if provider == "azure":
-        config = config.get("azure_arm_parameters") or {}
+        said = config.get("azure_arm_parameters")
+        config = said if isinstance(said, Mapping) else {}
     word = {"aws": "InstanceType", "gcp": "machineType", "azure": "vmSize"}.get(provider, "")
     return str(config.get(word) or "").rsplit("/", 1)[-1]
 
@@ -203,7 +205,7 @@ def _options(command: str) -> dict[str, str]:
     except ValueError:
         words = command.split()
     found = {}
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
         if word.startswith("--"):
             key, equals, value = word.partition("=")
             found[key] = value if equals else following

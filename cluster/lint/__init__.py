@@ -57,14 +57,17 @@ def findings_in(text: str, name: str = "cluster.yaml") -> tuple[Finding, ...]:
     clusters = [document for document in documents(text, name) if describes_a_cluster(document)]
     if not clusters:
         raise ValueError(f"{name} describes no cluster. Give a launch file; a440 cluster init aws writes one.")
-    found = [finding for document in clusters for finding in _of_document(document)]
-    found += secret_checks.check(text)
-    return tuple(sorted(dict.fromkeys(found), key=lambda finding: (finding.line, finding.place, finding.seen)))
+    return _in_order([*(finding for one in clusters for finding in _of_document(one)), *secret_checks.check(text)])
 
 
 def findings(launch_file: LaunchFile) -> tuple[Finding, ...]:
     """What is wrong with a launch file that could be read."""
-    return tuple(_of_document(launch_file.document))
+    document = launch_file.document
+    return _in_order([*_of_document(document), *secret_checks.check(document.text)])
+
+
+def _in_order(found: list[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(dict.fromkeys(found), key=lambda finding: (finding.line, finding.place, finding.seen)))
 
 
 def _of_document(document: Document) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from cluster.launch_file import LaunchFile
 from cluster.lint.finding import Findings, error, warning
 from cluster.lint.image_checks import image_findings
 from cluster.lint.start_checks import HEALTH
+from cluster.part import MANY
 from cluster.quantity import whole
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,48}[a-z0-9])?")  # KubeRay makes names of services of it
@@ -53,7 +54,8 @@ def _access(file: LaunchFile) -> Findings:
 
 def _endurance(file: LaunchFile) -> Findings:
     head = groups(file.document)[0]
-    variables = [str(one.get("name")) for one in head.container.get("env") or () if isinstance(one, Mapping)]
+    said = head.container.get("env")
+    variables = [str(one.get("name")) for one in said if isinstance(one, Mapping)] if isinstance(said, list) else []
     if "gcsFaultToleranceOptions" not in file.spec and "RAY_REDIS_ADDRESS" not in variables:
         seen = "Ray's state is in the head's memory alone: a new head pod ends every trial"
         mend = "Write gcsFaultToleranceOptions: {backend: rocksdb, storage: {size: 1Gi}}"
@@ -111,12 +113,9 @@ def _images(file: LaunchFile, group: Group) -> Findings:
 
 
 def _scaling(file: LaunchFile, group: Group, scales: bool) -> Findings:
-    said = group.said
-    least: Any = said.get("minReplicas")
-    now: Any = said.get("replicas")
-    most: Any = said.get("maxReplicas")
-    counted = isinstance(now, int) and isinstance(least, int) and isinstance(most, int)
-    if counted and least <= most and not least <= now <= most:
+    words = {"minReplicas": 0, "replicas": 0, "maxReplicas": MANY}
+    least, now, most = (int(group.said.get(word, other)) for word, other in words.items())  # read, so numbers
+    if "replicas" in group.said and least <= most and not least <= now <= most:
         seen = f"{now} replicas are not between {least} and {most}"
         yield warning(file.document, (*group.at, "replicas"), seen, f"Write replicas: {min(max(now, least), most)}")
     if not scales and least != most:

@@ -67,7 +67,7 @@ def _kuberay(document: Document) -> Findings:
             inside: Path = tuple(problem.absolute_path)[1:]
             yield from _words(document, problem, (*SPECS["RayService"], *inside))
         return
-    if kind not in SPECS:
+    if str(kind) not in SPECS:
         return  # reading says so
     for problem in kuberay_errors(str(kind), document.data):
         yield from _words(document, problem)

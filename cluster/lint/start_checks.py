@@ -1,7 +1,7 @@
 """How Ray is started on nodes: who may reach it, and what it survives."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cluster.address import is_loopback
 from cluster.launch_file import LaunchFile
@@ -89,8 +89,9 @@ def _token(file: LaunchFile) -> Findings:
 
 def _token_travels(file: LaunchFile) -> Iterator[Finding]:
     mounts = file.spec.get("file_mounts")
+    targets = list(mounts) if isinstance(mounts, Mapping) else []
     text = " ".join(_environment(file, key) for key in (HEAD, WORKER))
-    if "auth_token" in " ".join(map(str, mounts or ())) or re.search(r"RAY_AUTH_TOKEN(_PATH)?=", text):
+    if "auth_token" in " ".join(map(str, targets)) or re.search(r"RAY_AUTH_TOKEN(_PATH)?=", text):
         return
     seen = "nodes ask for a token, and none is sent to them"
     yield error(file.document, ("file_mounts",), seen, "Write file_mounts: {~/.ray/auth_token: ~/.ray/auth_token}")

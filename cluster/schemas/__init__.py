@@ -29,6 +29,11 @@ def kuberay_errors(kind: str, data: Any) -> Iterator[ValidationError]:
         yield from Draft202012Validator({"$defs": whole["$defs"], **whole["kinds"][kind]}).iter_errors(data)
 
 
+@cache
+def _of_ray() -> Draft7Validator:
+    return Draft7Validator(installed_ray.schema())
+
+
 def ray_errors(data: Any) -> Iterator[ValidationError]:
     """What Ray's schema of launch files finds."""
-    yield from Draft7Validator(installed_ray.schema()).iter_errors(data)
+    yield from _of_ray().iter_errors(data)

@@ -181,6 +181,15 @@ def test_only_what_a_user_has_to_fill_in_is_told():
     }
 
 
+def test_own_machines_declare_the_gpus_and_cpus_that_were_named():
+    options = Options(gpus=2, accelerator="A100", cpus=16, head_ip="10.0.0.1", worker_ips=("10.0.0.2", "10.0.0.3"))
+
+    worker = parse(launch_text("onprem", options)).workers[0]
+
+    assert (worker.machine.cpus, worker.machine.gpus, worker.least, worker.most) == (16, 2, 2, 2)
+    assert worker.machine.labels == {"ray.io/accelerator-type": "A100"}
+
+
 def test_a_wheel_travels_to_the_nodes_and_an_address_does_not(tmp_path):
     wheel = tmp_path / "a440-0.2.0-py3-none-any.whl"
     wheel.touch()

@@ -283,6 +283,9 @@ def test_a_ray_job_and_a_ray_service_hold_a_cluster():
     [
         ("a: [1", r"cluster.yaml:1 .*expected ',' or ']'.*Check the indentation"),
         ("- a", "cluster.yaml:1 holds no mapping. Write `key: value`"),
+        ("x" * 1_000_001, "has 1000001 bytes. Give a launch file"),
+        ("a: \x00", "cluster.yaml is not YAML: .*Save it as plain UTF-8 text"),
+        ("? [list]\n: 1", "cluster.yaml:1 while constructing a mapping, found unhashable key"),
         ("lr: 0.1", "holds no cluster: .*a440 cluster init"),
         (AWS + "---\n" + AWS, "holds 2 clusters. Give a file with one"),
         (
@@ -321,8 +324,17 @@ def test_a_missing_file_says_how_to_write_one(tmp_path):
         read(tmp_path)
 
 
-def test_keys_that_come_twice_are_noted_and_aliases_are_followed():
-    found = documents("a: &x {b: 1}\nc: *x\na: 2\n", "f.yaml")[0]
+def test_a_file_is_read_as_its_text(tmp_path):
+    (tmp_path / "cluster.yaml").write_text(AWS)
+    (tmp_path / "latin.yaml").write_bytes(b"a: \xe9\n")
 
-    assert found.data == {"a": 2, "c": {"b": 1}}
-    assert found.twice == ((("a",), 3),)
+    assert read(tmp_path / "cluster.yaml").types == parse(AWS).types
+    with pytest.raises(ValueError, match="is not UTF-8 text"):
+        read(tmp_path / "latin.yaml")
+
+
+def test_keys_that_come_twice_are_noted_and_aliases_are_followed():
+    found = documents("---\n---\na: &x {b: 1}\nc: *x\na: 2\n", "f.yaml")[0]
+
+    assert {key: found.data[key] for key in "ac"} == {"a": 2, "c": {"b": 1}}
+    assert found.twice == ((("a",), 5),)

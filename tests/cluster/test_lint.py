@@ -1,14 +1,16 @@
 """Every finding has a file that has it; what `init` writes has none, so each is the only new one."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 import yaml
 
 from cluster import installed_ray
-from cluster.clouds import Options, launch_text
-from cluster.launch_file import parse
+from cluster.clouds import KINDS, Options, launch_text
+from cluster.document import documents
+from cluster.launch_file import describes_a_cluster, parse
 from cluster.lint import findings, findings_in, lint
 
 FILLED_IN = {
@@ -177,3 +179,42 @@ def test_what_is_no_launch_file_is_said(tmp_path):
     (tmp_path / "c.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match="not UTF-8"):
         lint(tmp_path / "c.yaml")
+
+
+JUNK = (None, -1, "x", [], {}, True, [1], {"a": 1}, [{"a": None}], 10**9)
+
+
+def paths(found, path=()):
+    if path:
+        yield path
+    pairs = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    for key, value in pairs:
+        yield from paths(value, (*path, key))
+
+
+def assert_findings_and_no_crash(kind, path, junk):
+    document = yaml.safe_load(good(kind))
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = junk
+    text = yaml.safe_dump(document)
+    if any(describes_a_cluster(one) for one in documents(text, "c.yaml")):
+        assert isinstance(findings_in(text), tuple)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_junk_anywhere_gives_findings_and_never_a_crash(kind):
+    dice = random.Random(kind)
+    cases = [(path, junk) for path in paths(yaml.safe_load(good(kind))) for junk in JUNK]
+
+    for path, junk in dice.sample(cases, 12):
+        assert_findings_and_no_crash(kind, path, junk)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+def test_junk_everywhere_gives_findings_and_never_a_crash(kind):
+    for path in paths(yaml.safe_load(good(kind))):
+        for junk in JUNK:
+            assert_findings_and_no_crash(kind, path, junk)
