@@ -5,6 +5,7 @@ may break at any time: the log is read on from where it was.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -163,6 +164,7 @@ class Jobs:
         """Passes on what comes after so many characters until the connection ends; how many there were then."""
         seen = 0
         try:
+            logging.getLogger(JobSubmissionClient.__module__).setLevel(logging.WARNING)  # it tells when a line closes
             async for piece in self._client.tail_job_logs(name):
                 new = piece[max(0, told - seen) :]
                 seen += len(piece)

@@ -37,7 +37,7 @@ class Ray(Protocol):
 
 @dataclass(frozen=True)
 class Need:
-    """What the driver's loop knows: legs that wait for a machine and that run, and since when none has begun."""
+    """What the driver's loop knows: legs that wait for a machine and that run, and since when too few have run."""
 
     waiting: int = 0
     running: int = 0
@@ -89,9 +89,8 @@ class Waiting:
 
     def look(self, waiting: int, running: int) -> list[str]:
         """Takes in how many legs wait and run; gives what is to be told."""
-        need, now = self._need, time.monotonic()
-        moved = running > need.running or not waiting
-        self._need = Need(waiting, running, now if moved else need.since)
+        enough = not waiting or running >= self._at_once
+        self._need = Need(waiting, running, time.monotonic() if enough else self._need.since)
         found, self._found = self._found, []
         return found
 

@@ -122,15 +122,15 @@ def test_without_a_fallback_nothing_is_asked_for():
     ]
 
 
-def test_the_time_counts_from_when_a_trial_last_began():
+def test_the_time_counts_from_when_fewer_ran_than_could():
     watch = waiting(FakeRay(REFUSED))
 
     watch.look(3, 0)
     first = watch._need.since
-    watch.look(3, 0)
+    watch.look(2, 1)  # one has begun, and there are still too few machines
     still = watch._need.since
-    watch.look(2, 1)
-    begun = watch._need.since
+    watch.look(1, 4)
+    enough = watch._need.since
 
     assert still == first
-    assert begun > first
+    assert enough > first
