@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,37 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Con
             yield _present(address, cpus)
         else:
             yield _opened(stack, address, cpus)
+
+
+def on_every_node(function: Callable[..., Any], *arguments: Any, timeout_s: float) -> dict[str, Any]:
+    """What a function answers on each node that is alive, by the node's name, all asked at the same time.
+
+    Where it failed there, the exception; where there was no answer in time, a TimeoutError. The function takes no
+    resources, and is found there by its name.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    asked: dict[Any, str] = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            task = ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+            asked[task.remote(*arguments)] = _unique(node["NodeName"], node["NodeID"], asked.values())
+    ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=timeout_s)
+    answers: dict[str, Any] = {asked[task]: TimeoutError(f"no answer in {timeout_s:g} s") for task in late}
+    for task in late:
+        ray.cancel(task, force=True)
+    for task in ready:
+        try:
+            answers[asked[task]] = ray.get(task)
+        except ray.exceptions.RayError as error:
+            answers[asked[task]] = error
+    return answers
+
+
+def _unique(name: str, node_id: str, taken: Iterable[str]) -> str:
+    """A node's name, with some of its id where another one has it too."""
+    return f"{name} ({node_id[:8]})" if name in taken else name
 
 
 def _present(address: str | None, cpus: int | None) -> Connection:

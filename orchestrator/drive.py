@@ -12,17 +12,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cluster import Machine
 from orchestrator import ledger, saved
 from orchestrator.budget import span
 from orchestrator.conductor import Conductor
 from orchestrator.floors import check_workers, worker_folders
-from orchestrator.folder import DriverError, Lease, StorageError, new_folder, probe
+from orchestrator.folder import DriverError, StorageError, new_folder, probe
+from orchestrator.hold import Hold, held
+from orchestrator.home import address_of, home_of
+from orchestrator.home import probe as probe_store
 from orchestrator.lanes import Lanes
 from orchestrator.ledger import Ledger
 from orchestrator.lessons import lessons_of
+from orchestrator.nodes import check_nodes
 from orchestrator.plan import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.results import Results
@@ -36,6 +39,9 @@ from search.schedulers import compared_epochs, judged_epochs, last_epoch, needs_
 from trainables.contract import Brief
 from trainables.data import Dealt
 from trainables.shipping import pack
+
+if TYPE_CHECKING:
+    from cluster.to_ray import Connection
 
 
 def drive(study: Study, folder: Path | None, *, address: str | None, progress: bool) -> Results:
@@ -51,26 +57,31 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
     with ExitStack() as stack:
         stops = stack.enter_context(_counted_stops())
         if folder is not None:  # a held lease refuses us before Ray is started
-            lease = stack.enter_context(_lease(folder))
+            hold = stack.enter_context(held(folder))
             if _nothing_left(study, folder):
                 if study.whole:  # its driver may have been killed between its end and its test
                     dealt = study.deal()
                     _Before.of(study, folder).check_data(dealt)
                     score_test(study, Results(folder, study.space), dealt)
                 return _shown(Results(folder, study.space), progress)
+        elif isinstance(study.storage, str):
+            probe_store(study.storage)
         before = _Before.of(study, folder)
         dealt = study.deal()
         before.check_data(dealt)
-        machines = stack.enter_context(_connected(address))
-        outlook = before.kept(plan(study, machines))
+        connection = stack.enter_context(_connected(address))
+        outlook = before.kept(plan(study, connection.machines))
         if not outlook.fits:
             raise ValueError(outlook.why)
         if folder is None:
             folder = new_folder(study.storage, study.name)
-            lease = stack.enter_context(_lease(folder))
+            hold = stack.enter_context(held(folder))
         probe(folder)
+        if not connection.embedded:
+            check_nodes(folder)
         saved.save(study, folder)
-        _Driver(study, folder, packed, outlook, before, dealt, progress).run(lambda: 2 if lease.lost else len(stops))
+        driver = _Driver(study, folder, packed, outlook, before, dealt, progress, hold)
+        driver.run(lambda: 2 if hold.lost else len(stops))
         score_test(study, Results(folder, study.space), dealt)
         return _shown(Results(folder, study.space), progress)
 
@@ -155,7 +166,9 @@ class _Driver:
         before: _Before,
         dealt: Dealt | None,
         progress: bool,
+        hold: Hold,
     ):
+        self._hold = hold
         self._study, self._folder, self._packed, self._outlook = study, folder, packed, outlook
         self._before, self._dealt, self._progress = before, dealt, progress
 
@@ -166,7 +179,8 @@ class _Driver:
         next_seq = reading.events[-1]["seq"] + 1 if reading.events else 1
         clock = Clock(before_s)
         with ExitStack() as stack:
-            book = Ledger(self._folder / "ledger", clock, next_seq)
+            hold = self._hold
+            book = Ledger(self._folder / "ledger", clock, next_seq, hold.segment_bytes, hold.hurry)
             stack.callback(book.close)
             book.quarantine(reading)
             conductor = self._conductor(book, clock)
@@ -181,11 +195,11 @@ class _Driver:
                     conductor.finish()
                     raise DriverError(
                         f"the driver of {self._folder.name} failed: {type(error).__name__}. "
-                        f"What was recorded is safe; go on with: a440 resume {self._folder}"
+                        f"What was recorded is safe; go on with: a440 resume {address_of(self._folder)}"
                     ) from error
                 raise StorageError(
                     f"the ledger in {self._folder} cannot be written any more: {book.failure.strerror}. "
-                    f"Free space there, then: a440 resume {self._folder}"
+                    f"Free space there, then: a440 resume {address_of(self._folder)}"
                 ) from error
             view.draw(last=True)
 
@@ -235,7 +249,12 @@ class _Driver:
             **(self._dealt.told() if self._dealt is not None else {}),
         )
         told = set(conductor.record.notes)
-        for note in [*(f"ledger: {problem}" for problem in reading.problems), *changes, *self._before.notes]:
+        for note in [
+            *(f"ledger: {problem}" for problem in reading.problems),
+            *changes,
+            *self._before.notes,
+            *self._hold.told,
+        ]:
             if note not in told:
                 conductor.note(note)
 
@@ -246,7 +265,7 @@ class _Driver:
 
         study, terms = self._study, conductor.terms
         session = {
-            "folder": self._folder,
+            "folder": home_of(self._folder) or self._folder,
             "aim": terms.goal,
             "judged": terms.judged,
             "musts": rungs(study.strategy.scheduler) if needs_checkpoints(study.strategy.scheduler) else (),
@@ -260,12 +279,18 @@ class _Driver:
             study.whole,
             terms.goal.mode,
         )
+
+        def look() -> None:
+            for text in self._hold.news():
+                conductor.note(text)
+            view.draw()
+
         hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
         at_once = self._outlook.at_once
         lanes = Lanes(
             conductor,
             launch.RayActors(),
-            view.draw,
+            look,
             at_once,
             ahead=2 if self._outlook.strategy.sampler.learns else 8,
             trial_s=hung_s,
@@ -276,16 +301,7 @@ class _Driver:
 
 
 @contextmanager
-def _lease(folder: Path) -> Iterator[Lease]:
-    lease = Lease(folder)
-    try:
-        yield lease
-    finally:
-        lease.release()
-
-
-@contextmanager
-def _connected(address: str | None) -> Iterator[tuple[Machine, ...]]:
+def _connected(address: str | None) -> "Iterator[Connection]":
     from cluster.to_ray import connect
 
     with ExitStack() as stack:
@@ -295,7 +311,7 @@ def _connected(address: str | None) -> Iterator[tuple[Machine, ...]]:
             if end.code == signal.SIGTERM:
                 raise KeyboardInterrupt from end
             raise
-        yield connection.machines
+        yield connection
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from cluster import Bundle
 from orchestrator.budget import Budget
 from orchestrator.fit import check_fit, some_points
 from orchestrator.folder import check_name, resolve
+from orchestrator.home import local
 from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, strategy_of
 from search.agreement import check_points, points_of
 from search.dialects import read_space
@@ -40,7 +41,7 @@ class Study:
         budget: what ends the study; `run(trials=..., hours=...)` override it.
         name: of its folder; the trainable's name where it is not given.
         seed: equal seeds and an equal order of finishing give equal proposals.
-        storage: where study folders are made.
+        storage: where study folders are made: a path, or an address such as `s3://bucket/runs`.
         retries: how often a trial may lose its process before it counts as failed.
         start: points to try first, flat or nested.
         learn_from: folders of earlier studies, whose trials the sampler knows from the start.
@@ -191,7 +192,7 @@ class Study:
         """Goes on with a study that was interrupted, killed or finished.
 
         Args:
-            folder: the study's folder, wherever it lies now.
+            folder: the study's folder or address, wherever it lies now.
             trials: the new total, or "+32" for so many more.
             hours: the new total of hours.
             address: as in `run`.
@@ -205,8 +206,10 @@ class Study:
         """
         from orchestrator.drive import drive
         from orchestrator.saved import check_owner, check_same, total_trials
+        from orchestrator.working_copy import refresh
 
-        path = Path(folder).expanduser().resolve()
+        path = local(folder).resolve()
+        refresh(path)
         if not trust:
             check_owner(path)
         study = self.with_budget(total_trials(path, trials, self.budget.trials), hours)
@@ -243,7 +246,7 @@ class Study:
         from orchestrator.retrain import retraining
 
         trial = source.trial if isinstance(source, Best) else None
-        folder = source.folder if isinstance(source, Best | Results) else Path(source)
+        folder = source.folder if isinstance(source, Best | Results) else source
         again = retraining(self, Results(folder, self.space), epochs=epochs, top=top, trial=trial)
         return drive(again, None, address=address, progress=progress)
 
@@ -257,7 +260,7 @@ class Study:
         from orchestrator.results import Results
         from orchestrator.retrain import predict
 
-        folder = retrained.folder if isinstance(retrained, Results) else Path(retrained)
+        folder = retrained.folder if isinstance(retrained, Results) else retrained
         return predict(dataclasses.replace(self, whole=True), Results(folder, self.space), inputs)
 
     def with_budget(self, trials: int | None = None, hours: float | str | None = None) -> "Study":

@@ -28,7 +28,7 @@ class Shelf(Protocol):
         """The epochs that have a checkpoint, good or bad, newest first."""
 
     def newest(self, upto: int, after: int = 0) -> Found:
-        """The newest whole checkpoint with `after < epoch <= upto`: its epoch, its folder here, what was passed over."""
+        """The newest whole checkpoint with `after < epoch <= upto`: epoch, folder here, what was passed over."""
 
     def next_whole(self, after: int) -> tuple[int, Path | None]:
         """The earliest whole checkpoint later than an epoch."""
@@ -128,9 +128,9 @@ class RemoteShelf:
             manifest = self.home.read(f"{folder.name}/{MANIFEST}")
         except FileNotFoundError:
             return f"{MANIFEST} is missing"
-        if (folder / MANIFEST).is_file() and (folder / MANIFEST).read_bytes() == manifest:
-            if checkpoint.damage(folder) is None:
-                return None
+        held = (folder / MANIFEST).is_file() and (folder / MANIFEST).read_bytes() == manifest
+        if held and checkpoint.damage(folder) is None:
+            return None
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for name in _named(manifest):

@@ -50,7 +50,9 @@ def told(uri: str, error: BaseException) -> str:
             return f"{uri} has a setting that pyarrow does not know ({said}). Leave it out."
         case "library":
             return f"this pyarrow cannot read {scheme}:// ({said}). {_library(scheme)}"
-    return f"{uri} cannot be used ({said}). Look at it with the store's own tools, or choose another: storage: /mnt/runs"
+    return (
+        f"{uri} cannot be used ({said}). Look at it with the store's own tools, or choose another: storage: /mnt/runs"
+    )
 
 
 def is_lasting(error: BaseException) -> bool:
@@ -79,5 +81,7 @@ def _with(uri: str, setting: str) -> str:
 
 def _short(error: BaseException) -> str:
     """Its own words, without what changes from request to request."""
-    text = re.sub(r"\(Request ID: [^)]*\)|\[errno \d+\]|Detail: .*", "", " ".join(str(error).split()), flags=re.IGNORECASE)
+    text = re.sub(
+        r"\(Request ID: [^)]*\)|\[errno \d+\]|Detail: .*", "", " ".join(str(error).split()), flags=re.IGNORECASE
+    )
     return (text.strip(" .:") or type(error).__name__)[:240]

@@ -54,7 +54,9 @@ def checked(uri: str) -> str:
         )
     _refuse_secrets(uri, scheme)
     if re.search(r"[\s#\\]", uri) or ".." in uri.split("?")[0].split("/"):
-        raise ValueError(f"the address {uri!r} has characters that none has. Write it like this: {scheme}://bucket/runs")
+        raise ValueError(
+            f"the address {uri!r} has characters that none has. Write it like this: {scheme}://bucket/runs"
+        )
     place, query = _split(uri)
     if not urlsplit(place).netloc:
         raise ValueError(f"the address {uri} names no bucket. Write it like this: {scheme}://bucket/runs")

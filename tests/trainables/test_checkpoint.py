@@ -263,7 +263,9 @@ def test_the_best_and_the_two_newest_and_the_last_two_judged_are_kept(tmp_path):
     training = ClassTraining(Slow(), {})
 
     saved_epochs(Saver(LocalShelf(tmp_path), 0, 0, (), None), training, epochs=9, epoch_s=60, best_epoch=4)
-    saved_epochs(Saver(LocalShelf(tmp_path / "judged"), 0, 0, (2, 4, 6), None), training, epochs=9, epoch_s=60, best_epoch=1)
+    saved_epochs(
+        Saver(LocalShelf(tmp_path / "judged"), 0, 0, (2, 4, 6), None), training, epochs=9, epoch_s=60, best_epoch=1
+    )
 
     assert checkpoint.epochs(tmp_path) == [9, 8, 4]
     assert checkpoint.epochs(tmp_path / "judged") == [9, 8, 6, 4, 1]
