@@ -18,7 +18,7 @@ from orchestrator import ledger, saved
 from orchestrator.budget import span
 from orchestrator.conductor import Conductor
 from orchestrator.floors import check_workers, worker_folders
-from orchestrator.folder import DriverError, StorageError, new_folder, probe
+from orchestrator.folder import DriverError, StorageError, new_folder, probe, root_of
 from orchestrator.hold import Hold, held
 from orchestrator.home import address_of, home_of
 from orchestrator.home import probe as probe_store
@@ -73,12 +73,12 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
         outlook = before.kept(plan(study, connection.machines))
         if not outlook.fits:
             raise ValueError(outlook.why)
+        if len(connection.machines) > 1:  # a Ray of one is on this host, which is probed anyway
+            check_nodes(root_of(study.storage) if folder is None else home_of(folder) or folder)
         if folder is None:
             folder = new_folder(study.storage, study.name)
             hold = stack.enter_context(held(folder))
         probe(folder)
-        if not connection.embedded:
-            check_nodes(folder)
         saved.save(study, folder)
         driver = _Driver(study, folder, packed, outlook, before, dealt, progress, hold)
         driver.run(lambda: 2 if hold.lost else len(stops))

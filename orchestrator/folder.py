@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from orchestrator.home import address_of, new_working_copy
+from orchestrator.home import address_of, new_working_copy, remote_of
+from trainables.remote import Remote
 from trainables.uri import checked, is_uri
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -58,12 +59,11 @@ def new_folder(storage: str | os.PathLike[str], name: str) -> Path:
     Raises:
         ValueError: the storage's scheme is unknown, or it cannot be written.
     """
-    root = resolve(storage)
-    if isinstance(root, str):
+    root = root_of(storage)
+    if isinstance(root, Remote):
         return new_working_copy(root, name)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     try:
-        root.mkdir(parents=True, exist_ok=True)
         for attempt in itertools.count(1):
             folder = root / (f"{name}-{stamp}" if attempt == 1 else f"{name}-{stamp}-{attempt}")
             with contextlib.suppress(FileExistsError):
@@ -71,9 +71,25 @@ def new_folder(storage: str | os.PathLike[str], name: str) -> Path:
                 (folder / "ledger").mkdir()
                 break
     except OSError as error:
-        raise ValueError(f"storage {root} cannot be written ({error.strerror}). Choose: storage: ~/runs") from None
+        raise _unwritable(root, error) from None
     probe(folder)
     return folder
+
+
+def root_of(storage: str | os.PathLike[str]) -> Path | Remote:
+    """Where studies are made: a folder, which is made where it is missing, or one in an object store."""
+    root = resolve(storage)
+    if isinstance(root, str):
+        return remote_of(root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(root, error) from None
+    return root
+
+
+def _unwritable(root: Path, error: OSError) -> ValueError:
+    return ValueError(f"storage {root} cannot be written ({error.strerror}). Choose: storage: ~/runs")
 
 
 def resolve(storage: str | os.PathLike[str]) -> Path | str:

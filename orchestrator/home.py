@@ -10,6 +10,7 @@ brings files here (`working_copy.py`), brings them there (`mirror.py`), or tells
 import hashlib
 import itertools
 import os
+import shutil
 import time
 import uuid
 from pathlib import Path
@@ -61,6 +62,12 @@ def address_of(folder: Path) -> str:
     return str(folder) if home is None else home.uri
 
 
+def forget(folder: Path) -> None:
+    """Removes a working copy that holds no study, as one has that was made for an address without one."""
+    if home_of(folder) is not None and not any(folder.glob("ledger/*")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def parent_of(folder: Path) -> Path | str:
     """Where a study's folder or home lies, and others like it."""
     home = home_of(folder)
@@ -79,20 +86,20 @@ def local(place: str | os.PathLike[str]) -> Path:
     return Path(place).expanduser()
 
 
-def new_working_copy(storage: str, name: str) -> Path:
+def new_working_copy(storage: Remote, name: str) -> Path:
     """The working copy of a new study, whose home is named by `name` and the time.
 
     Raises:
         ValueError: the store cannot be used.
     """
-    remote, stamp = remote_of(storage), time.strftime("%Y%m%d-%H%M%S")
+    stamp = time.strftime("%Y%m%d-%H%M%S")
     try:
-        taken = {entry.path for entry in remote.entries()}
+        taken = {entry.path for entry in storage.entries()}
     except OSError as error:
-        raise ValueError(store_trouble.told(remote.uri, error)) from error
+        raise ValueError(store_trouble.told(storage.uri, error)) from error
     for attempt in itertools.count(1):
         own = f"{name}-{stamp}" if attempt == 1 else f"{name}-{stamp}-{attempt}"
-        folder = working_copy(remote.below(own).uri)
+        folder = working_copy(storage.below(own).uri)
         if own not in taken and not (folder / "ledger").exists():
             break
     (folder / "ledger").mkdir()

@@ -20,7 +20,7 @@ from trainables.remote import Remote
 UPLOAD_S = 5.0
 HURRY_S = 0.5  # gathers what comes together
 LONGEST_WAIT_S = 30.0
-LAST_S = 60.0  # to go on trying at the end
+LAST_S = 30.0  # to go on trying at the end
 SEGMENT_BYTES = 256 * 2**10  # of a ledger that is mirrored
 
 _MANIFEST = "ledger/manifest.json"

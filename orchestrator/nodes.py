@@ -6,23 +6,22 @@ A path that is not shared would be found at the first checkpoint, perhaps hours 
 import warnings
 from pathlib import Path
 
-from orchestrator.home import address_of, home_of
 from trainables.probe import leave_word, look, take_word
+from trainables.remote import Remote
 
 ANSWER_S = 20.0
 
 
-def check_nodes(folder: Path) -> None:
-    """Has each node that is alive read, write, list and remove in a study's folder or home, all at the same time.
+def check_nodes(place: Path | Remote) -> None:
+    """Has each node that is alive read, write, list and remove in a folder or a store, all at the same time.
 
-    A node that does not answer is told as a warning: it may be about to leave, and none of what is known is against it.
+    A node that does not answer is told as a warning: it may be about to leave, and nothing that is known is against it.
 
     Raises:
         ValueError: some cannot; the message names them, and has the mend.
     """
     from cluster.to_ray import on_every_node
 
-    place = home_of(folder) or folder
     word = leave_word(place)
     try:
         answers = on_every_node(look, place, word, timeout_s=ANSWER_S)
@@ -31,24 +30,24 @@ def check_nodes(folder: Path) -> None:
     silent = [node for node, answer in answers.items() if isinstance(answer, TimeoutError)]
     if silent:
         warnings.warn(
-            f"{_listed(silent)} did not say within {ANSWER_S:.0f} s whether it can work in {address_of(folder)}. "
+            f"{_listed(silent)} did not say within {ANSWER_S:.0f} s whether it can work in {place}. "
             f"Look at it, for its trials may not be able to save: ray status",
             stacklevel=2,
         )
-    wrong = {node: answer for node, answer in answers.items() if answer is not None and node not in silent}
-    if wrong:
-        raise ValueError(_told(folder, wrong))
+    nodes_of: dict[str, list[str]] = {}
+    for node, answer in answers.items():
+        if answer is not None and node not in silent:
+            nodes_of.setdefault(str(answer), []).append(node)
+    if nodes_of:
+        raise ValueError(_told(place, nodes_of))
 
 
-def _told(folder: Path, wrong: dict[str, object]) -> str:
-    said = "; ".join(f"{node}: {answer}" for node, answer in sorted(wrong.items()))
-    if home_of(folder) is not None:
-        return (
-            f"{address_of(folder)} cannot be worked in from every node ({said}). "
-            f"Give those nodes what this host has: a role or credentials, and AWS_ENDPOINT_URL for a store of your own."
-        )
+def _told(place: Path | Remote, nodes_of: dict[str, list[str]]) -> str:
+    said = [f"{_listed(nodes)}: {answer}" for answer, nodes in nodes_of.items()]
+    if isinstance(place, Remote):
+        return f"{place} cannot be worked in from every node of the cluster. " + "\n".join(said)
     return (
-        f"{folder} is not shared by all nodes of the cluster ({said}). "
+        f"{place} is not shared by all nodes of the cluster ({'; '.join(sorted(said))}). "
         f"Choose a path that all hosts mount, or an object store: storage: /mnt/runs, or storage: s3://bucket/runs"
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator import ledger
 from orchestrator.checkpoints import fetched, placed
 from orchestrator.front import Front, front_of
-from orchestrator.home import address_of, home_of, local
+from orchestrator.home import address_of, forget, home_of, local
 from orchestrator.record import Record, TrialRecord
 from orchestrator.working_copy import refresh
 from search import Space
@@ -72,8 +72,10 @@ class Results:
         self.folder, self._space = local(folder), space
         told = _refreshed(self.folder) if is_uri(folder) else []
         if not _has_ledger(self.folder):
+            where = address_of(self.folder)
+            forget(self.folder)
             raise FileNotFoundError(
-                f"{address_of(self.folder)} is no study: it has no ledger. List the studies that there are: a440 list"
+                f"{where} is no study: it has no ledger. List the studies that there are: a440 list"
             )
         reading = ledger.read(self.folder / "ledger")
         self.record = Record()

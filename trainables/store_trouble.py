@@ -2,6 +2,7 @@
 
 import re
 
+from trainables.secrets import redact
 from trainables.uri import scheme_of
 
 _KEYS = {
@@ -84,4 +85,4 @@ def _short(error: BaseException) -> str:
     text = re.sub(
         r"\(Request ID: [^)]*\)|\[errno \d+\]|Detail: .*", "", " ".join(str(error).split()), flags=re.IGNORECASE
     )
-    return (text.strip(" .:") or type(error).__name__)[:240]
+    return redact(text.strip(" .:") or type(error).__name__)[:240]
