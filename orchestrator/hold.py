@@ -78,7 +78,7 @@ def is_at_work(folder: Path) -> bool:
         return True
     home = home_of(folder)
     with suppress(OSError):
-        return home is not None and is_leased(home)
+        return home is not None and is_leased(home, folder)
     return False
 
 

@@ -63,8 +63,8 @@ def address_of(folder: Path) -> str:
 
 
 def forget(folder: Path) -> None:
-    """Removes a working copy that holds no study, as one has that was made for an address without one."""
-    if home_of(folder) is not None and not any(folder.glob("ledger/*")):
+    """Removes a working copy that was made for an address without a study, and that no driver has begun to fill."""
+    if home_of(folder) is not None and not (folder / "ledger").exists() and not (folder / ".lock").exists():
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -39,7 +39,7 @@ class HomeLease:
         self._home, self._folder, self._token = home, str(folder.resolve()), uuid.uuid4().hex
         self.lost = False
         holder = holder_of(home)
-        if not self._is_left_here(holder) and (age := _age_s(home)) < STALE_S:
+        if holder and not _is_left(holder, folder) and (age := _age_s(home)) < STALE_S:
             raise BusyError(_told(home, holder, age))
         self.taken_over = holder or None
         self._write()
@@ -68,9 +68,6 @@ class HomeLease:
         if not self.lost and self._is_ours():
             self._home.remove(NAME)
 
-    def _is_left_here(self, holder: dict[str, Any]) -> bool:
-        return holder.get("host") == socket.gethostname() and holder.get("folder") == self._folder
-
     def _is_ours(self) -> bool:
         return holder_of(self._home).get("token") == self._token
 
@@ -88,21 +85,29 @@ def holder_of(home: Remote) -> dict[str, Any]:
         return {}
 
 
-def is_leased(home: Remote) -> bool:
-    """Whether a driver on some host is at work, as far as can be told from here."""
-    return bool(holder_of(home)) and _age_s(home) < STALE_S
+def is_leased(home: Remote, folder: Path) -> bool:
+    """Whether a driver elsewhere is at work, as far as can be told from here; who works in `folder` is not asked for."""
+    holder = holder_of(home)
+    return bool(holder) and not _is_left(holder, folder) and time.time() - _renewed_ns(home) / 1e9 < STALE_S
+
+
+def _is_left(holder: dict[str, Any], folder: Path) -> bool:
+    """Whether it is of a process that worked in this copy, and does not any more, for its lock is ours or free."""
+    return holder.get("host") == socket.gethostname() and holder.get("folder") == str(folder.resolve())
+
+
+def _renewed_ns(home: Remote) -> int:
+    return next((entry.mtime_ns for entry in home.entries() if entry.path == NAME), 0)
 
 
 def _age_s(home: Remote) -> float:
-    """Seconds since the lease was renewed, by the store's own clock; infinite where there is none."""
-    written = {entry.path: entry.mtime_ns for entry in home.entries()}
-    if NAME not in written:
-        return float("inf")
+    """Seconds since the lease was renewed, by the store's own clock: hosts' clocks may differ."""
+    renewed_ns = _renewed_ns(home)
     probe = f".clock-{uuid.uuid4().hex[:12]}"
     home.write(probe, b"")
     now_ns = next((entry.mtime_ns for entry in home.entries() if entry.path == probe), 0)
     home.remove(probe)
-    return max(0.0, (now_ns - written[NAME]) / 1e9)
+    return max(0.0, (now_ns - renewed_ns) / 1e9)
 
 
 def _told(home: Remote, holder: dict[str, Any], age_s: float) -> str:

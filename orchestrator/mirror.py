@@ -117,13 +117,10 @@ class Mirror:
 
     def _put(self, path: Path) -> None:
         """Uploads a file if it has changed; one that is written to meanwhile is uploaded again the next time."""
-        try:
-            state, data = _state(path), path.read_bytes()
-        except FileNotFoundError:
-            return
         name = path.relative_to(self._folder).as_posix()
-        if self._there.get(name) != state:
-            self._home.write(name, data)
+        state = _state(path) if path.exists() else None
+        if state is not None and self._there.get(name) != state:
+            self._home.write(name, path.read_bytes())
             self._there[name] = state
 
 

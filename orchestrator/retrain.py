@@ -7,6 +7,7 @@ when the training is over; both ledgers say so.
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -255,7 +256,8 @@ def _source(study: "Study") -> Path | None:
     if not place:
         return None
     folder = local(place)
-    refresh(folder)
+    with suppress(ConnectionError):  # then as it was when it was last read
+        refresh(folder)
     return folder if (folder / "ledger").is_dir() else None
 
 

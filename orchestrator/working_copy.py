@@ -8,6 +8,7 @@ drivers have written at the same time; then the home counts, and what is here is
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.folder import is_held
-from orchestrator.home import MARK, home_of
+from orchestrator.home import home_of
 from trainables import store_trouble
 from trainables.remote import Entry, Remote
 
 SEEN = ".seen.json"
-LEASE = "lease.json"
+OURS = re.compile(r"study\.yaml|report\.html|ledger/([0-9]+\.jsonl|manifest\.json|quarantine\.txt)|tables/\w+\.parquet")
 
 
 def refresh(folder: Path, *, ours: bool = False) -> list[str]:
@@ -86,10 +87,10 @@ class _Refresh:
 
     def _there(self) -> dict[str, Entry]:
         """The home's small files by path."""
-        found = {entry.path: entry for entry in self.home.entries() if entry.path not in (LEASE, MARK, SEEN)}
+        found = {entry.path: entry for entry in self.home.entries()}
         for inner in ("ledger", "tables"):
             found |= {f"{inner}/{entry.path}": entry for entry in self.home.entries(inner)}
-        return {path: e for path, e in found.items() if not e.is_folder and not Path(path).name.startswith(".")}
+        return {path: entry for path, entry in found.items() if OURS.fullmatch(path) and not entry.is_folder}
 
     def _lacks(self, path: str, entry: Entry) -> bool:
         here = self.folder / path

@@ -53,7 +53,7 @@ def checked(uri: str) -> str:
             f"{nearest(scheme, SCHEMES)} A path that all hosts share will do, too: storage: /mnt/runs"
         )
     _refuse_secrets(uri, scheme)
-    if re.search(r"[\s#\\]", uri) or ".." in uri.split("?")[0].split("/"):
+    if re.search(r"[\s#\\]", uri) or {".", ".."} & set(uri.split("?")[0].split("/")):
         raise ValueError(
             f"the address {uri!r} has characters that none has. Write it like this: {scheme}://bucket/runs"
         )

@@ -74,10 +74,10 @@ def test_what_a_driver_writes_is_in_the_home_when_it_ends(prefix, tmp_path, monk
         (folder / "tables" / ".trials.parquet.draft").write_bytes(b"half")
         (folder / "trials").mkdir()
         (folder / "trials" / "huge").write_bytes(b"not ours to bring")
-        at_work = is_leased(home)
+        at_work = is_leased(home, tmp_path), is_leased(home, folder)
 
-    assert at_work
-    assert not is_leased(home)
+    assert at_work == (True, False), "it is asked of others only"
+    assert not is_leased(home, tmp_path)
     segments = sorted(path.name for path in (folder / "ledger").glob("*.jsonl"))
     assert len(segments) > 3
     inner = [*(f"ledger/{name}" for name in segments), "ledger/manifest.json", "study.yaml", "tables/trials.parquet"]
@@ -335,6 +335,42 @@ def test_what_could_not_be_uploaded_at_the_end_is_told_with_where_it_is(object_s
     assert told.endswith(f"a440 resume {address_of(folder)}")
     assert str(folder) in told
     lease.release()
+
+
+def test_what_else_lies_in_a_home_is_not_brought_here(prefix):
+    folder = new_folder(prefix, "digits")
+    with held(folder):
+        write(folder, 1)
+    home = home_of(folder)
+    for name in (
+        ".bashrc",
+        ".home",
+        "lease.json.bak",
+        "huge.bin",
+        "ledger/notes",
+        "tables/.x.parquet",
+        "trials/t/log.txt",
+    ):
+        home.write(name, b"of somebody else")
+
+    refresh(folder)
+
+    assert b"of somebody else" not in b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert address_of(folder) == home.uri
+
+
+def test_an_address_without_a_study_leaves_no_working_copy(prefix, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Results(f"{prefix}/none")
+
+    assert not list((tmp_path / "cache").rglob("none"))
+
+
+def test_a_lease_of_garbage_is_taken_over(prefix, tmp_path):
+    home = Remote.at(prefix)
+    home.write(NAME, b"\x00")
+
+    HomeLease(home, tmp_path).release()
 
 
 def test_studies_of_a_prefix_are_listed_with_those_that_were_killed(prefix, tmp_path, monkeypatch):

@@ -41,6 +41,7 @@ def test_paths_are_no_addresses(place):
         ("s3:///runs", "names no bucket"),
         ("s3://bucket/a b", "characters that none has"),
         ("s3://bucket/../other", "characters that none has"),
+        ("s3://bucket/.", "characters that none has"),
         (Path("s3://bucket/runs"), r"lost a slash.*storage='s3://bucket/runs'"),
     ],
 )
