@@ -5,7 +5,6 @@ lease -> ledger -> conductor (replayed) -> Ray -> Ray Tune <-> lanes <-> conduct
 
 import dataclasses
 import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from orchestrator.plan import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.results import Results
 from orchestrator.retrain import score_test
+from orchestrator.stops import counted_stops
 from orchestrator.study import Study
 from orchestrator.terms import Terms
 from search import Space
@@ -55,7 +55,7 @@ def drive(study: Study, folder: Path | None, *, address: str | None, progress: b
     check_workers(worker_folders())
     packed = pack(study.train, NestedParams(study.space))
     with ExitStack() as stack:
-        stops = stack.enter_context(_counted_stops())
+        stops = stack.enter_context(counted_stops())
         if folder is not None:  # a held lease refuses us before Ray is started
             hold = stack.enter_context(held(folder))
             if _nothing_left(study, folder):
@@ -312,27 +312,6 @@ def _connected(address: str | None) -> "Iterator[Connection]":
                 raise KeyboardInterrupt from end
             raise
         yield connection
-
-
-@contextmanager
-def _counted_stops() -> Iterator[list[int]]:
-    """Counts Ctrl-C and SIGTERM while the block lasts: one asks to stop, two insist, three do not wait."""
-    stops: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield stops
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        stops.append(number)
-        if len(stops) >= 3:
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stops
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _accepted_changes(study: Study, folder: Path) -> list[str]:

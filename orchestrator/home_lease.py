@@ -86,7 +86,7 @@ def holder_of(home: Remote) -> dict[str, Any]:
 
 
 def is_leased(home: Remote, folder: Path) -> bool:
-    """Whether a driver elsewhere is at work, as far as can be told from here; who works in `folder` is not asked for."""
+    """Whether a driver elsewhere than in `folder` is at work, as far as can be told from here."""
     holder = holder_of(home)
     return bool(holder) and not _is_left(holder, folder) and time.time() - _renewed_ns(home) / 1e9 < STALE_S
 
