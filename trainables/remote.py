@@ -18,7 +18,7 @@ from trainables.uri import checked, child, scheme_of
 
 CHUNK = 16 * 2**20
 SETTINGS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "STORAGE_EMULATOR_HOST")
-GS_S = 20  # Google's client would try for a quarter of an hour
+GS_S = 10  # Google's client would try for a quarter of an hour
 FLAT = ("s3", "gs", "gcs")  # where folders are only parts of names, and need not be made
 
 T = TypeVar("T")
@@ -159,11 +159,19 @@ class Remote:
         while True:
             try:
                 return operation()
-            except OSError as error:
-                if store_trouble.is_lasting(error) or time.monotonic() + wait_s > deadline:
-                    raise
+            except Exception as error:
+                known = error if isinstance(error, OSError) else _as_oserror(error)
+                if store_trouble.is_lasting(known) or time.monotonic() + wait_s > deadline:
+                    raise known from known.__cause__
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, 8.0)
+
+
+def _as_oserror(error: Exception) -> OSError:
+    """What a client of pyarrow's raised in its own words, as what all others raise; anything else is a fault of ours."""
+    if not type(error).__module__.startswith("pyarrow"):
+        raise error
+    return OSError(str(error))
 
 
 @functools.lru_cache(maxsize=64)
@@ -171,7 +179,7 @@ def _filesystem(uri: str, settings: tuple[str | None, ...]) -> tuple[Any, str]:
     """pyarrow's filesystem and the path in it; opened anew where the environment says another place.
 
     Raises:
-        OSError: it cannot be opened; the message has the mend.
+        ClosedError: it cannot be opened; the message has the mend.
     """
     from pyarrow.fs import FileSystem
 
@@ -183,7 +191,7 @@ def _filesystem(uri: str, settings: tuple[str | None, ...]) -> tuple[Any, str]:
                 raise
             store, path = FileSystem.from_uri(uri)  # an older pyarrow, which asks thrice for every object
     except (ValueError, ImportError, NotImplementedError, OSError) as error:
-        raise OSError(store_trouble.told(uri, error)) from error
+        raise store_trouble.ClosedError(store_trouble.told(uri, error)) from error
     return store, path.rstrip("/")
 
 

@@ -33,8 +33,14 @@ _SIGNS = (
 )
 
 
+class ClosedError(OSError):
+    """A store that cannot be opened; its message has the mend already."""
+
+
 def told(uri: str, error: BaseException) -> str:
     """Why a store cannot be used, and what to do about it."""
+    if isinstance(error, ClosedError):
+        return str(error)
     scheme = {"gcs": "gs", "abfss": "abfs", "viewfs": "hdfs"}.get(scheme_of(uri), scheme_of(uri))
     bucket = uri.split("://", 1)[-1].split("/")[0].split("?")[0]
     said = _short(error)

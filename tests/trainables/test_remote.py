@@ -137,4 +137,19 @@ def test_what_is_refused_is_not_tried_again(object_store):
 
 
 def test_an_unknown_word_in_the_query_is_told(object_store):
-    assert "has a setting that pyarrow does not know" in told("s3://bucket/runs?regoin=eu-west-1")
+    sentences = told("s3://bucket/runs?regoin=eu-west-1")
+
+    assert sentences.count("has a setting that pyarrow does not know") == 1
+    assert sentences.endswith("Leave it out.")
+
+
+def test_what_a_client_raises_in_its_own_words_is_an_error_of_the_store(prefix, monkeypatch):
+    from pyarrow.lib import ArrowException
+
+    def broken(self, path):
+        raise ArrowException("Failed to get token from DefaultAzureCredential.")
+
+    monkeypatch.setattr(Remote, "_read", broken)
+
+    with pytest.raises(OSError, match="DefaultAzureCredential"):
+        Remote.at(prefix).read("word")
