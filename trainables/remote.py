@@ -159,7 +159,7 @@ class Remote:
         while True:
             try:
                 return operation()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again, in one kind
                 known = error if isinstance(error, OSError) else _as_oserror(error)
                 if store_trouble.is_lasting(known) or time.monotonic() + wait_s > deadline:
                     raise known from known.__cause__
@@ -168,7 +168,7 @@ class Remote:
 
 
 def _as_oserror(error: Exception) -> OSError:
-    """What a client of pyarrow's raised in its own words, as what all others raise; anything else is a fault of ours."""
+    """What a client raised in its own words, as what all others raise; anything else is a fault of ours."""
     if not type(error).__module__.startswith("pyarrow"):
         raise error
     return OSError(str(error))
