@@ -54,7 +54,7 @@ class Home:
         return sum(ledger.read(name).count(b'"event":"reported"') for name in segments)
 
     def wait(self, more, process, log):
-        before, deadline = self.reports(), time.monotonic() + 90
+        before, deadline = self.reports(), time.monotonic() + 300
         while self.reports() < before + more and process.poll() is None:
             assert time.monotonic() < deadline, Path(log.name).read_text()
             time.sleep(0.05)
