@@ -56,7 +56,9 @@ class Home:
     def wait(self, more, process, log):
         before, deadline = self.reports(), time.monotonic() + 300
         while self.reports() < before + more and process.poll() is None:
-            assert time.monotonic() < deadline, Path(log.name).read_text()
+            if time.monotonic() > deadline:
+                process.kill()
+                raise AssertionError(Path(log.name).read_text())
             time.sleep(0.05)
         assert self.uri is not None, Path(log.name).read_text()
 
