@@ -71,7 +71,7 @@ def a440_resume(trials: int) -> dict[str, float]:
         outlook = longer.plan()
         began = time.perf_counter()
         reading = ledger.read(done.folder / "ledger")
-        driver = drive._Driver(longer, done.folder, b"", outlook, drive._Before(), False)
+        driver = drive._Driver(longer, done.folder, b"", outlook, drive._Before(), None, False, None)
         conductor = driver._conductor(_Book(), lambda: 0.0)
         conductor.replay(reading.events)
         [leg] = conductor.ask("lane", "1")

@@ -9,8 +9,7 @@ import os
 import platform
 import shutil
 import signal
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +22,13 @@ from ray._private import ray_constants, utils
 from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 from ray._private.services import find_node_ids, resolve_ip_for_localhost
 from ray._private.utils import estimate_available_memory, get_num_cpus
-from ray.autoscaler.v2.sdk import get_cluster_status, request_cluster_resources
 
 from cluster.address import address_on_this_host, answers, is_loopback, parse
 from cluster.auth_token import private_token_file
 from cluster.bundle import Bundle
-from cluster.fit import Wish
 from cluster.machine import Machine
 from cluster.process import environment, give_sigterm_back, quiet, sigterm_kept
-from cluster.scaling import Launch, Scaling
 
-LATELY_S = 120.0  # for which a refusal of the provider counts
 _MIB = 2**20
 _SHM = Path("/dev/shm")  # noqa: S108  # Ray's object store lies there
 _LOOPBACK_ONLY = {ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}  # Linux obeys it too, whatever its name
@@ -100,6 +95,37 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Con
             yield _present(address, cpus)
         else:
             yield _opened(stack, address, cpus)
+
+
+def on_every_node(function: Callable[..., Any], *arguments: Any, timeout_s: float) -> dict[str, Any]:
+    """What a function answers on each node that is alive, by the node's name, all asked at the same time.
+
+    Where it failed there, the exception; where there was no answer in time, a TimeoutError. The function takes no
+    resources, and is found there by its name.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    asked: dict[Any, str] = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            task = ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+            asked[task.remote(*arguments)] = _unique(node["NodeName"], node["NodeID"], asked.values())
+    ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=timeout_s)
+    answers: dict[str, Any] = {asked[task]: TimeoutError(f"no answer in {timeout_s:g} s") for task in late}
+    for task in late:
+        ray.cancel(task, force=True)
+    for task in ready:
+        try:
+            answers[asked[task]] = ray.get(task)
+        except ray.exceptions.RayError as error:
+            answers[asked[task]] = error
+    return answers
+
+
+def _unique(name: str, node_id: str, taken: Iterable[str]) -> str:
+    """A node's name, with some of its id where another one has it too."""
+    return f"{name} ({node_id[:8]})" if name in taken else name
 
 
 def _present(address: str | None, cpus: int | None) -> Connection:
@@ -197,61 +223,6 @@ def _joined(address: str) -> Iterator[Connection]:
             yield Connection(machines(), embedded=False, address=ray.get_runtime_context().gcs_address)
         finally:
             ray.shutdown()
-
-
-def scaling() -> Scaling:
-    """What the autoscaler of the Ray that this process is on is doing.
-
-    Raises:
-        ConnectionError: Ray's head does not answer.
-    """
-    try:
-        status = get_cluster_status(ray.get_runtime_context().gcs_address, timeout=10)
-    except (ray.exceptions.RayError, RuntimeError) as error:
-        raise ConnectionError(f"Ray's head does not answer: {first_line(error)}. Look: ray status") from error
-    now, demands = time.time(), status.resource_demands
-    groups = [
-        (Wish(part.bundle, part.count, (group.strategy or "PACK").lower(), {}), 1)
-        for group in demands.placement_group_demand
-        for part in group.bundles_by_count
-    ]
-    tasks = [
-        (Wish(part.bundle, 1, "pack", {}), part.count)
-        for demand in demands.ray_task_actor_demand
-        for part in demand.bundles_by_count
-    ]
-    return Scaling(
-        at_work=status.stats.autoscaler_version is not None,
-        waiting=(*groups, *tasks),
-        launching=tuple(Launch(p.ray_node_type_name, p.count, now - p.request_ts_s) for p in status.pending_launches),
-        booting=tuple(node.ray_node_type_name for node in status.pending_nodes),
-        refused=tuple(
-            Launch(f.ray_node_type_name, f.count, now - f.failed_ts_s, f.details or "")
-            for f in status.failed_launches
-            if now - f.failed_ts_s < LATELY_S
-        ),
-        idle=len(status.idle_nodes),
-    )
-
-
-def jobs_address_here() -> str | None:
-    """Where the Ray of this host takes jobs; None where it does not, or there is none."""
-    here = address_on_this_host(Path(get_ray_address_file(None)))
-    if here is None:
-        return None
-    with with_token():
-        client = ray._raylet.GcsClient(address=here)
-        server = client.internal_kv_get(b"webui:url", ray_constants.KV_NAMESPACE_DASHBOARD, timeout=5)
-    return f"http://{server.decode()}" if server else None
-
-
-def demand(wish: Wish, trials: int, selector: Mapping[str, str]) -> None:
-    """Asks the autoscaler for machines of a kind, enough for so many trials; 0 takes the request back.
-
-    It holds until it is replaced or taken back, and is the cluster's only one: a program that asks too replaces it.
-    """
-    share = {"resources": dict(wish.needs), "label_selector": {**wish.labels, **selector}}
-    request_cluster_resources(ray.get_runtime_context().gcs_address, [share] * (trials * wish.workers), timeout=10)
 
 
 def _join(address: str) -> None:

@@ -75,9 +75,10 @@ def resume(folder: str, **how: Any) -> None:
     with Mends():
         from orchestrator.saved import check_owner, reopen
 
+        path = _folder(folder)
         if not how["trust"]:
-            check_owner(Path(folder))  # before its code is imported
-        study = reopen(Path(folder))
+            check_owner(path)  # before its code is imported
+        study = reopen(path)
         results = study.resume(folder, **how)
     _exit(results)
 
@@ -97,10 +98,11 @@ def retrain(folder: str, epochs: int | None, top: int, trial: str | None, addres
         from orchestrator.retrain import retraining
         from orchestrator.saved import check_owner, reopen
 
+        path = _folder(folder)
         if not trust:
-            check_owner(Path(folder), "retrain")
-        study = reopen(Path(folder))
-        again = retraining(study, Results(Path(folder), study.space), epochs=epochs, top=top, trial=trial)
+            check_owner(path, "retrain")
+        study = reopen(path)
+        again = retraining(study, Results(path, study.space), epochs=epochs, top=top, trial=trial)
         results = drive(again, None, address=address, progress=True)
     _exit(results)
 
@@ -173,6 +175,7 @@ def front(folder: str, as_json: bool, reference: Sequence[str]) -> None:
     """Show the Pareto front of a study with several objectives."""
     with Mends():
         from orchestrator.screen import print_rows
+        from trainables.uri import name_of
 
         found = _results(folder).front(_values(reference) or None)
         if as_json:
@@ -180,7 +183,7 @@ def front(folder: str, as_json: bool, reference: Sequence[str]) -> None:
             return
         rows = found.rows()
         if not rows:
-            raise LookupError(f"no trial of {Path(folder).name} is on a front yet. See why: a440 table {folder}")
+            raise LookupError(f"no trial of {name_of(folder)} is on a front yet. See why: a440 table {folder}")
         print_rows(list(dict.fromkeys(name for row in rows for name in row)), rows)
         click.echo(str(found))
 
@@ -215,11 +218,12 @@ def table(folder: str, out: Path | None, curves: bool) -> None:
 def list_(root: str) -> None:
     """List the studies in a folder (runs, unless another is given)."""
     with Mends():
+        from orchestrator.folder import resolve
         from orchestrator.screen import print_rows, studies
 
-        found = studies(Path(root))
+        found = studies(root)
         if not found:
-            click.echo(f"no studies in {Path(root).resolve()}. Run one: a440 run study.yaml")
+            click.echo(f"no studies in {resolve(root)}. Run one: a440 run study.yaml")
             return
         print_rows(list(found[0]), found)
 
@@ -231,10 +235,20 @@ for command in (submit, watch, stop, jobs, cluster):
 def _results(folder: str) -> "Results":
     from orchestrator.results import Results
 
-    found = Results(Path(folder))
+    found = Results(folder)
     for problem in found.problems:
         click.echo(f"note: {problem}", err=True)
     return found
+
+
+def _folder(place: str) -> Path:
+    """A study's folder on this host, up to date."""
+    from orchestrator.home import local
+    from orchestrator.working_copy import refresh
+
+    folder = local(place)
+    refresh(folder)
+    return folder
 
 
 def _values(settings: Sequence[str]) -> dict[str, float]:

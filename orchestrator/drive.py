@@ -5,29 +5,34 @@ lease -> ledger -> conductor (replayed) -> Ray -> Ray Tune <-> lanes <-> conduct
 
 import dataclasses
 import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster import Fleet
 from orchestrator import ledger, saved
 from orchestrator.budget import span
 from orchestrator.conductor import Conductor
 from orchestrator.floors import check_workers, worker_folders
-from orchestrator.folder import DriverError, Lease, StorageError, new_folder, probe
+from orchestrator.folder import DriverError, StorageError, new_folder, probe, root_of
+from orchestrator.hold import Hold, held
+from orchestrator.home import address_of, home_of
+from orchestrator.home import probe as probe_store
 from orchestrator.lanes import Lanes
+from orchestrator.launched import as_launched
 from orchestrator.ledger import Ledger
 from orchestrator.lessons import lessons_of
+from orchestrator.nodes import check_nodes
 from orchestrator.outliving import outlive
 from orchestrator.plan import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.results import Results
 from orchestrator.retrain import score_test
+from orchestrator.stops import counted_stops
 from orchestrator.study import Study
 from orchestrator.terms import Terms
 from orchestrator.waiting import Waiting
@@ -38,6 +43,9 @@ from search.schedulers import compared_epochs, judged_epochs, last_epoch, needs_
 from trainables.contract import Brief
 from trainables.data import Dealt
 from trainables.shipping import pack
+
+if TYPE_CHECKING:
+    from cluster.to_ray import Connection
 
 
 def drive(
@@ -54,29 +62,33 @@ def drive(
     check_workers(worker_folders())
     packed = pack(study.train, NestedParams(study.space))
     with ExitStack() as stack:
-        stops = stack.enter_context(_counted_stops())
+        stops = stack.enter_context(counted_stops())
         if folder is not None:  # a held lease refuses us before Ray is started
-            lease = stack.enter_context(_lease(folder))
+            hold = stack.enter_context(held(folder))
             if _nothing_left(study, folder):
                 if study.whole:  # its driver may have been killed between its end and its test
                     dealt = study.deal()
                     _Before.of(study, folder).check_data(dealt)
                     score_test(study, Results(folder, study.space), dealt)
                 return _shown(Results(folder, study.space), progress)
+        elif isinstance(study.storage, str):
+            probe_store(study.storage)
         before = _Before.of(study, folder)
         dealt = study.deal()
         before.check_data(dealt)
-        fleet = stack.enter_context(_connected(address, may_come))
+        connection, fleet = stack.enter_context(_connected(address, may_come))
         outlook = before.kept(plan(study, fleet))
         if not outlook.fits:
             raise ValueError(outlook.why)
+        if len(connection.machines) > 1:  # a Ray of one is on this host, which is probed anyway
+            check_nodes(root_of(study.storage) if folder is None else home_of(folder) or folder)
         if folder is None:
             folder = new_folder(study.storage, study.name)
-            lease = stack.enter_context(_lease(folder))
+            hold = stack.enter_context(held(folder))
         probe(folder)
         saved.save(study, folder)
-        driver = _Driver(study, folder, packed, outlook, before, dealt, progress, fleet)
-        driver.run(lambda: 2 if lease.lost else len(stops))
+        driver = _Driver(study, folder, packed, outlook, before, dealt, progress, hold, fleet)
+        driver.run(lambda: 2 if hold.lost else len(stops))
         score_test(study, Results(folder, study.space), dealt)
         return _shown(Results(folder, study.space), progress)
 
@@ -161,9 +173,10 @@ class _Driver:
         before: _Before,
         dealt: Dealt | None,
         progress: bool,
+        hold: Hold,
         fleet: Fleet,
     ):
-        self._fleet = fleet
+        self._hold, self._fleet = hold, fleet
         self._study, self._folder, self._packed, self._outlook = study, folder, packed, outlook
         self._before, self._dealt, self._progress = before, dealt, progress
 
@@ -174,7 +187,8 @@ class _Driver:
         next_seq = reading.events[-1]["seq"] + 1 if reading.events else 1
         clock = Clock(before_s)
         with ExitStack() as stack:
-            book = Ledger(self._folder / "ledger", clock, next_seq)
+            hold = self._hold
+            book = Ledger(self._folder / "ledger", clock, next_seq, hold.segment_bytes, hold.hurry)
             stack.callback(book.close)
             book.quarantine(reading)
             conductor = self._conductor(book, clock)
@@ -189,11 +203,11 @@ class _Driver:
                     conductor.finish()
                     raise DriverError(
                         f"the driver of {self._folder.name} failed: {type(error).__name__}. "
-                        f"What was recorded is safe; go on with: a440 resume {self._folder}"
+                        f"What was recorded is safe; go on with: a440 resume {address_of(self._folder)}"
                     ) from error
                 raise StorageError(
                     f"the ledger in {self._folder} cannot be written any more: {book.failure.strerror}. "
-                    f"Free space there, then: a440 resume {self._folder}"
+                    f"Free space there, then: a440 resume {address_of(self._folder)}"
                 ) from error
             view.draw(last=True)
 
@@ -243,18 +257,23 @@ class _Driver:
             **(self._dealt.told() if self._dealt is not None else {}),
         )
         told = set(conductor.record.notes)
-        for note in [*(f"ledger: {problem}" for problem in reading.problems), *changes, *self._before.notes]:
+        for note in [
+            *(f"ledger: {problem}" for problem in reading.problems),
+            *changes,
+            *self._before.notes,
+            *self._hold.told,
+        ]:
             if note not in told:
                 conductor.note(note)
 
     def _fit(self, conductor: Conductor, view: Progress, stopped: Callable[[], int]) -> None:
-        from cluster import to_ray
+        from cluster import autoscaler, to_ray
         from orchestrator import launch
         from trainables.to_ray import tune_trainable
 
         study, terms = self._study, conductor.terms
         session = {
-            "folder": self._folder,
+            "folder": home_of(self._folder) or self._folder,
             "aim": terms.goal,
             "judged": terms.judged,
             "musts": rungs(study.strategy.scheduler) if needs_checkpoints(study.strategy.scheduler) else (),
@@ -268,11 +287,14 @@ class _Driver:
             study.whole,
             terms.goal.mode,
         )
+
         hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
         at_once = self._outlook.at_once
-        waiting = Waiting(study.bundle, self._fleet, at_once, to_ray, spot_s=self._fleet.spot_s)
+        waiting = Waiting(study.bundle, self._fleet, at_once, autoscaler, spot_s=self._fleet.spot_s)
 
         def watch() -> None:
+            for text in self._hold.news():
+                conductor.note(text)
             for text in waiting.look(lanes.waiting, lanes.running):
                 conductor.note(text)
                 view.tell(text)
@@ -293,16 +315,7 @@ class _Driver:
 
 
 @contextmanager
-def _lease(folder: Path) -> Iterator[Lease]:
-    lease = Lease(folder)
-    try:
-        yield lease
-    finally:
-        lease.release()
-
-
-@contextmanager
-def _connected(address: str | None, may_come: Fleet | None) -> Iterator[Fleet]:
+def _connected(address: str | None, may_come: Fleet | None) -> "Iterator[tuple[Connection, Fleet]]":
     from cluster.to_ray import connect
 
     with ExitStack() as stack:
@@ -312,49 +325,9 @@ def _connected(address: str | None, may_come: Fleet | None) -> Iterator[Fleet]:
             if end.code == signal.SIGTERM:
                 raise KeyboardInterrupt from end
             raise
-        if may_come is None and not connection.embedded:
-            may_come = as_launched()
-        yield Fleet(connection.machines) if may_come is None else replace(may_come, machines=connection.machines)
-
-
-def fleet_of(cluster: str | Path | None) -> Fleet | None:
-    """What a launch file says may come; None for no file."""
-    from cluster.launch_file import read
-
-    return None if cluster is None else read(cluster).fleet()
-
-
-def as_launched() -> Fleet | None:
-    """What the launch file says that this host was made a head from; None where `ray up` did not make it."""
-    from cluster.launch_file import read
-
-    file = Path.home() / "ray_bootstrap_config.yaml"
-    try:
-        return read(file).fleet() if file.exists() else None
-    except (OSError, ValueError) as error:
-        warnings.warn(f"{file} cannot be read, so what may be started is not known: {error}", stacklevel=2)
-        return None
-
-
-@contextmanager
-def _counted_stops() -> Iterator[list[int]]:
-    """Counts Ctrl-C and SIGTERM while the block lasts: one asks to stop, two insist, three do not wait."""
-    stops: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield stops
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        stops.append(number)
-        if len(stops) >= 3:
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stops
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if may_come is None and not connection.embedded and (launched := as_launched()):
+            may_come = launched.fleet()
+        yield connection, replace(may_come or Fleet(()), machines=connection.machines)
 
 
 def _accepted_changes(study: Study, folder: Path) -> list[str]:

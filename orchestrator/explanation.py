@@ -16,14 +16,15 @@ def explanations(study: str | None, file: str | None, address: str | None) -> It
         file: the cluster's launch file, for what an autoscaler may start; on a head that `ray up` made it is found.
         address: HOST:PORT of the cluster's head; None for the Ray of this host.
     """
-    from cluster import to_ray
-    from orchestrator.drive import as_launched, fleet_of
+    from cluster import autoscaler, to_ray
+    from orchestrator.launched import as_launched, fleet_of
     from orchestrator.spec import load
 
     with to_ray.connect(address or "auto") as connection:
-        may_come = fleet_of(file) or as_launched() or Fleet(())
+        launched = as_launched()
+        may_come = fleet_of(file) or (launched.fleet() if launched else Fleet(()))
         fleet = replace(may_come, machines=connection.machines)
-        scaling = to_ray.scaling()
+        scaling = autoscaler.scaling()
         yield _machines(fleet, scaling.idle)
         if study is not None:
             bundle = load(study).bundle

@@ -1,7 +1,9 @@
-"""A study's folder: where it lies, what is in it, and who may write there.
+"""A study's folder on this host: what is in it, and who may write there.
 
     runs/digits-20261122-1430/
       study.yaml  ledger/  trials/t00001/checkpoints/  tables/  lease.json
+
+The home of a study in an object store looks the same; `home.py` tells it from the folder here.
 
 One driver writes at a time. On one host the kernel's lock decides, which a dead process cannot hold;
 between hosts that share a folder, a heartbeat does.
@@ -18,6 +20,10 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+
+from orchestrator.home import address_of, new_working_copy, remote_of
+from trainables.remote import Remote
+from trainables.uri import checked, is_uri
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 BEAT_S = 5.0
@@ -53,10 +59,11 @@ def new_folder(storage: str | os.PathLike[str], name: str) -> Path:
     Raises:
         ValueError: the storage's scheme is unknown, or it cannot be written.
     """
-    root = resolve(storage)
+    root = root_of(storage)
+    if isinstance(root, Remote):
+        return new_working_copy(root, name)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     try:
-        root.mkdir(parents=True, exist_ok=True)
         for attempt in itertools.count(1):
             folder = root / (f"{name}-{stamp}" if attempt == 1 else f"{name}-{stamp}-{attempt}")
             with contextlib.suppress(FileExistsError):
@@ -64,22 +71,34 @@ def new_folder(storage: str | os.PathLike[str], name: str) -> Path:
                 (folder / "ledger").mkdir()
                 break
     except OSError as error:
-        raise ValueError(f"storage {root} cannot be written ({error.strerror}). Choose: storage: ~/runs") from None
+        raise _unwritable(root, error) from None
     probe(folder)
     return folder
 
 
-def resolve(storage: str | os.PathLike[str]) -> Path:
-    """The storage as an absolute path; raises ValueError for a scheme that is not supported."""
+def root_of(storage: str | os.PathLike[str]) -> Path | Remote:
+    """Where studies are made: a folder, which is made where it is missing, or one in an object store."""
+    root = resolve(storage)
+    if isinstance(root, str):
+        return remote_of(root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(root, error) from None
+    return root
+
+
+def _unwritable(root: Path, error: OSError) -> ValueError:
+    return ValueError(f"storage {root} cannot be written ({error.strerror}). Choose: storage: ~/runs")
+
+
+def resolve(storage: str | os.PathLike[str]) -> Path | str:
+    """The storage as an absolute path, or as an address; raises ValueError for one that cannot be."""
     if not isinstance(storage, str | os.PathLike):
         raise TypeError(f"storage is {storage!r} ({type(storage).__name__}). Give a path: storage='runs'")
     text = os.fspath(storage)
-    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", text)
-    if scheme and scheme.group(1) != "file":
-        raise ValueError(
-            f"storage {text!r} has the scheme {scheme.group(1)!r}, and studies are kept on local or mounted disks. "
-            f"Use a path that all hosts share: storage: /mnt/runs"
-        )
+    if is_uri(text):
+        return checked(text)
     return Path(text.removeprefix("file://")).expanduser().resolve()
 
 
@@ -196,7 +215,9 @@ def _age(path: Path) -> float:
 
 
 def _told(folder: Path, holder: dict[str, Any]) -> str:
+    age_s = _age(folder / "lease.json")
     return (
-        f"{folder} is being written by another driver: pid {holder.get('pid', '?')} on {holder.get('host', '?')}, "
-        f"heartbeat {_age(folder / 'lease.json'):.0f} s ago. Wait for it, or end it: kill {holder.get('pid', 'PID')}"
+        f"{address_of(folder)} is being written by another driver: "
+        f"pid {holder.get('pid', '?')} on {holder.get('host', '?')}, heartbeat {age_s:.0f} s ago. "
+        f"Wait for it, or end it: kill {holder.get('pid', 'PID')}"
     )

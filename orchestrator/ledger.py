@@ -70,11 +70,21 @@ class Ledger:
         folder: the `ledger` folder; it is made where it is missing.
         clock: seconds since the study began, over all its drivers.
         next_seq: number of the next event.
+        segment_bytes: after which a new segment is begun; None for as many as is usual.
+        forced: called after an event that must not be lost.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float], next_seq: int = 1):
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float],
+        next_seq: int = 1,
+        segment_bytes: int | None = None,
+        forced: Callable[[], None] = lambda: None,
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._clock, self._seq = folder, clock, next_seq
+        self._segment_bytes, self._tell_forced = segment_bytes or SEGMENT_BYTES, forced
         self._file = self._new_segment()
         self._dirty, self._closing = threading.Event(), threading.Event()
         self._forced = threading.Event()
@@ -101,7 +111,8 @@ class Ledger:
         self._dirty.set()
         if event in FORCED:
             self._forced.set()
-        if self._file.tell() > SEGMENT_BYTES:
+            self._tell_forced()
+        if self._file.tell() > self._segment_bytes:
             self._rotate()
         return body
 

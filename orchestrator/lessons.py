@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.home import address_of, local
 from orchestrator.record import BAD, Record, TrialRecord
 from orchestrator.results import Results
+from orchestrator.working_copy import refresh
 from search import Goal, Space
 from search.engines.history import normal_scores
 from search.points import Flat, shown
@@ -29,7 +31,7 @@ def lessons_of(folders: Iterable[str | Path], space: Space, goal: Goal) -> tuple
     """
     lessons: list[Lesson] = []
     notes = []
-    for folder in dict.fromkeys(Path(folder).expanduser().resolve() for folder in folders):
+    for folder in dict.fromkeys(local(folder).resolve() for folder in folders):
         found, trials = _study(folder, space, goal)
         lessons += found
         notes.append(f"learned from {len(found)} of {trials} trials of {folder.name}")
@@ -38,6 +40,7 @@ def lessons_of(folders: Iterable[str | Path], space: Space, goal: Goal) -> tuple
 
 def _study(folder: Path, space: Space, goal: Goal) -> tuple[list[Lesson], int]:
     try:
+        refresh(folder)
         record = _judged_by(goal, Results(folder))
     except FileNotFoundError as error:
         raise ValueError(f"learn_from: {error}") from None
@@ -47,7 +50,7 @@ def _study(folder: Path, space: Space, goal: Goal) -> tuple[list[Lesson], int]:
         reason, same = (f"lies in the space {space}", "parameters") if trials else (
             f"reported {', '.join(goal.metrics)}", "metrics")  # fmt: skip
         raise ValueError(
-            f"learn_from: none of the {len(record.trials)} trials of {folder} {reason}. "
+            f"learn_from: none of the {len(record.trials)} trials of {address_of(folder)} {reason}. "
             f"Leave it out, or name a study of the same {same}: a440 list"
         )
     usable = [usable[k] for k in _thinned([trial for trial, _ in usable], goal)]

@@ -27,8 +27,8 @@ def outlive(name: str, address: str | None) -> None:
     """
     if not is_tied(os.environ, address) or threading.current_thread() is not threading.main_thread():
         return
+    from cluster.autoscaler import jobs_address_here
     from cluster.jobs import Jobs
-    from cluster.to_ray import jobs_address_here
 
     command = this_program()
     try:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from orchestrator import saved
 from orchestrator.conductor import Conductor
+from orchestrator.home import address_of
 from orchestrator.plan import Plan
 from orchestrator.record import BAD, Record, TrialRecord
 from orchestrator.results import Results
@@ -27,6 +28,7 @@ from orchestrator.screen import GAP, Column, fitting, grid, number, one_line, pr
 from orchestrator.study import Study
 from search.space import shown_params
 from trainables.energy import source
+from trainables.uri import name_of
 
 ROWS = 12
 REDRAW_S = 0.25
@@ -148,14 +150,14 @@ def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
         ("bundle", f"{study.bundle}: {outlook.why}"),
         *((name, text) for name, text in (("scales", outlook.scales), ("costs", outlook.costs)) if text),
         ("energy", source()),
-        ("results", str(folder)),
+        ("results", address_of(folder)),
     ]
 
 
 def _retrained(study: Study) -> str:
     lineage = study.lineage or {}
     rows = "its metrics are on the rows it is trained on" if study.data is not None else "its data are its own"
-    return f"{', '.join(lineage['trials'])} of {Path(lineage['study']).name}; {rows}"
+    return f"{', '.join(lineage['trials'])} of {name_of(lineage['study'])}; {rows}"
 
 
 def table(record: Record, width: int, rows: int = ROWS) -> Table:
@@ -221,8 +223,8 @@ def print_summary(results: Results, console: Console | None = None) -> None:
     if record.outcome != "done":
         console.print(Text(_ended(record), style="yellow"))
         console.print(Text(f"go on with: {_resume(results)}"))
-    console.print(Text(f"results in {results.folder}"))
-    console.print(Text(f"see them:  a440 table {shlex.quote(str(results.folder))}"))
+    console.print(Text(f"results in {address_of(results.folder)}"))
+    console.print(Text(f"see them:  a440 table {shlex.quote(address_of(results.folder))}"))
 
 
 def failures(record: Record) -> list[TrialRecord]:
@@ -290,8 +292,8 @@ def _resume(results: Results) -> str:
         twice_h = 2 * record.elapsed_s / 3600
         hours = str(round(twice_h)) if twice_h >= 1 else f"'{max(1, round(twice_h * 60))} min'"
     if document.get("train") is None:
-        return f"study.resume({str(results.folder)!r}{f', hours={hours}' if hours else ''})"
-    return f"a440 resume {shlex.quote(str(results.folder))}{f' --hours {hours}' if hours else ''}"
+        return f"study.resume({address_of(results.folder)!r}{f', hours={hours}' if hours else ''})"
+    return f"a440 resume {shlex.quote(address_of(results.folder))}{f' --hours {hours}' if hours else ''}"
 
 
 def _clock(seconds: float) -> str:

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import ledger
+from orchestrator.checkpoints import fetched, placed
 from orchestrator.front import Front, front_of
+from orchestrator.home import address_of, forget, home_of, local
 from orchestrator.record import Record, TrialRecord
+from orchestrator.working_copy import refresh
 from search import Space
 from search.space import shown_params
+from trainables.uri import is_uri, name_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +33,9 @@ class Best:
         metric: the goal's metric.
         value: the best value that the trial ever reported, and `epoch` when.
         seconds: that the trial trained.
-        checkpoint: the folder of that epoch's checkpoint, or of the newest; None where there is none.
-        folder: of the study.
+        checkpoint: the folder of that epoch's checkpoint, or of the newest; None where there is none. Of a study in
+            an object store its address, as text; `results.fetch(best.trial)` brings it here.
+        folder: of the study, on this host.
     """
 
     trial: str
@@ -39,7 +44,7 @@ class Best:
     value: float
     epoch: int
     seconds: float
-    checkpoint: Path | None
+    checkpoint: Path | str | None
     folder: Path
 
     def as_json(self) -> str:
@@ -53,7 +58,8 @@ class Results:
     """A study's outcome.
 
     Args:
-        folder: of the study.
+        folder: of the study, or its address. Of that, the working copy is brought up to date first; where the store
+            cannot be reached and there is one, what it has is read, and told.
         space: where it is known, options that are no plain values come back as themselves.
 
     Attributes:
@@ -62,23 +68,27 @@ class Results:
         outcome: `done`, `interrupted`, `broken`, or None for a study that runs or was killed.
     """
 
-    def __init__(self, folder: Path, space: Space | None = None):
-        self.folder, self._space = Path(folder), space
-        if not (self.folder / "ledger").is_dir():
+    def __init__(self, folder: str | Path, space: Space | None = None):
+        self.folder, self._space = local(folder), space
+        told = _refreshed(self.folder) if is_uri(folder) else []
+        if not _has_ledger(self.folder):
+            where = address_of(self.folder)
+            forget(self.folder)
             raise FileNotFoundError(
-                f"{self.folder} is no study: it has no ledger. List the studies that there are: a440 list"
+                f"{where} is no study: it has no ledger. List the studies that there are: a440 list"
             )
         reading = ledger.read(self.folder / "ledger")
         self.record = Record()
         for event in reading.events:
             self.record.apply(event)
-        self.problems = [*reading.problems, *self.record.problems]
+        self.problems = [*told, *reading.problems, *self.record.problems]
 
     def __repr__(self) -> str:
         record = self.record
         best = record.best()
         value = "" if best is None else f", best {record.goal.metric} {best.best:g} ({best.id})"
-        return f"<Results of {self.folder}: {len(record.trials)} trials, {record.outcome or 'not ended'}{value}>"
+        trials = f"{len(record.trials)} trials, {record.outcome or 'not ended'}"
+        return f"<Results of {address_of(self.folder)}: {trials}{value}>"
 
     @property
     def outcome(self) -> str | None:
@@ -95,7 +105,7 @@ class Results:
         if trial is None:
             raise LookupError(
                 f"no trial of {self.folder.name} has reported {self.record.goal.metric} yet. "
-                f"See why: a440 table {self.folder}"
+                f"See why: a440 table {address_of(self.folder)}"
             )
         assert trial.best is not None
         if not trial.keeps_limits:
@@ -103,7 +113,7 @@ class Results:
             seen = ", ".join(f"{b.metric}={trial.metrics[b.metric]:g}" for b in self.record.goal.limits)
             raise LookupError(
                 f"no trial of {self.folder.name} keeps {limits}; the nearest is {trial.id} with {seen}. "
-                f"Loosen the limit, or look on: a440 resume {self.folder} --trials +32"
+                f"Loosen the limit, or look on: a440 resume {address_of(self.folder)} --trials +32"
             )
         return Best(
             trial.id,
@@ -197,18 +207,40 @@ class Results:
         """The study and the trial that a retrained trial's point came from."""
         sources = self.record.lineage["trials"]
         source = sources[trial.number - 1] if trial.number <= len(sources) else ""
-        return f"{Path(self.record.lineage['study']).name}/{source}"
+        return f"{name_of(self.record.lineage['study'])}/{source}"
 
     def _params(self, trial: TrialRecord) -> dict[str, Any]:
         return shown_params(trial.point) if self._space is None else self._space.decode(trial.point)
 
-    def checkpoint_of(self, trial: TrialRecord) -> Path | None:
-        """The folder of its best epoch's checkpoint, or of its newest; reading it is the trainables' business."""
-        root = self.folder / "trials" / trial.id / "checkpoints"
-        exact = root / f"e{trial.best_epoch:05d}"
-        if exact.is_dir():
-            return exact
-        return max(root.glob("e*"), default=None) if root.is_dir() else None
+    def checkpoint_of(self, trial: TrialRecord) -> Path | str | None:
+        """Its best epoch's checkpoint, or its newest; reading it is the trainables' business."""
+        return placed(self.folder, trial.id, trial.best_epoch)
+
+    def fetch(self, trial: str | TrialRecord) -> Path | None:
+        """The same on this host's disk, brought there where it lies in an object store; None where there is none.
+
+        Args:
+            trial: or its id.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        found = trial if isinstance(trial, TrialRecord) else self.record.trials[trial]
+        return fetched(self.folder, found.id, found.best_epoch)
+
+
+def _has_ledger(folder: Path) -> bool:
+    """A working copy is made before anybody knows whether there is such a study."""
+    return (folder / "ledger").is_dir() and (home_of(folder) is None or any((folder / "ledger").iterdir()))
+
+
+def _refreshed(folder: Path) -> list[str]:
+    try:
+        return refresh(folder)
+    except ConnectionError as error:
+        if not _has_ledger(folder):
+            raise
+        return [f"{error} What follows is from the working copy on this host."]
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

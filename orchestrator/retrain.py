@@ -7,13 +7,17 @@ when the training is over; both ledgers say so.
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import ledger
 from orchestrator.budget import Budget
-from orchestrator.folder import BusyError, Lease
+from orchestrator.folder import BusyError
+from orchestrator.hold import held
+from orchestrator.home import absolute, address_of, local, parent_of
 from orchestrator.results import Results
+from orchestrator.working_copy import refresh
 from search import FullLength, Random, Strategy
 from trainables.checks import check_can_be_kept, own_metrics
 from trainables.contract import Brief
@@ -53,13 +57,13 @@ def retraining(study: "Study", source: Results, *, epochs: int | None, top: int,
     winners = _winners(source, top, trial)
     points = [study.space.decode(winner.point) for winner in winners]
     check_can_be_kept(study.train, lambda: map(study.space.nest, points))
-    lineage = {"study": str(source.folder.resolve()), "trials": [winner.id for winner in winners]}
+    lineage = {"study": absolute(source.folder), "trials": [winner.id for winner in winners]}
     return dataclasses.replace(
         study,
         strategy=Strategy(Random(), FullLength(_length(study, winners, points, epochs))),
         budget=Budget(trials=len(points)),
         name=f"{study.name[:54]}-retrained",
-        storage=source.folder.resolve().parent,  # beside the study
+        storage=parent_of(source.folder),  # beside the study
         start=tuple(points),
         learn_from=(),
         repeats=1,
@@ -165,8 +169,8 @@ def _predictions(study: "Study", results: Results, dealt: "Dealt | None", inputs
     start = starter(study.train, brief)
     found = []
     for trial in results.record.trials.values():
-        folder = results.checkpoint_of(trial)
-        if trial.status != "ended" or folder is None:
+        folder = results.fetch(trial) if trial.status == "ended" else None
+        if folder is None:
             continue
         training: Any = start(study.space.nest(study.space.decode(trial.params)), trial.seed)
         if not hasattr(training, "predictions"):
@@ -179,7 +183,8 @@ def _predictions(study: "Study", results: Results, dealt: "Dealt | None", inputs
         training.close()
     if not found:
         raise LookupError(
-            f"{results.folder.name} has no model that is trained to its end. Go on: a440 resume {results.folder}"
+            f"{results.folder.name} has no model that is trained to its end. "
+            f"Go on: a440 resume {address_of(results.folder)}"
         )
     return mixed(found, _classes(study, dealt))
 
@@ -199,7 +204,8 @@ def _winners(source: Results, top: int, trial: str | None) -> "list[TrialRecord]
         found = [one for one in record.ranked(longest=False) if one.id == trial]
         if not found:
             raise ValueError(
-                f"{source.folder.name} has no trial {trial!r} with a usable value. See them: a440 table {source.folder}"
+                f"{source.folder.name} has no trial {trial!r} with a usable value. "
+                f"See them: a440 table {address_of(source.folder)}"
             )
         if top > 1:
             raise ValueError(f"one trial, {trial}, and the {top} best are two wishes. Leave one of them out.")
@@ -223,8 +229,8 @@ def _length(study: "Study", winners: "list[TrialRecord]", points: list[Any], epo
 
 def _tested_before(study: "Study") -> str | None:
     """Who was scored on these test rows already, in words."""
-    source = Path(str((study.lineage or {}).get("study", "")))
-    if not (source / "ledger").is_dir():
+    source = _source(study)
+    if source is None:
         return None
     for event in ledger.read(source / "ledger").events:
         if event["event"] == "tested":
@@ -235,17 +241,24 @@ def _tested_before(study: "Study") -> str | None:
 
 def _tell_source(study: "Study", by: Path, metrics: dict[str, float]) -> None:
     """Writes into the searched study's ledger that its test rows have been looked at."""
-    source = Path(str((study.lineage or {}).get("study", "")))
-    if (source / "ledger").is_dir():
+    source = _source(study)
+    if source is not None:
         try:
-            lease = Lease(source)
-        except BusyError as error:
+            with held(source):
+                _append(source, "tested", by=by.name, metrics=metrics, trials=(study.lineage or {}).get("trials", []))
+        except (BusyError, ConnectionError) as error:
             _append(by, "note", text=f"{source.name} was not told that its test rows have been scored: {error}")
-            return
-        try:
-            _append(source, "tested", by=by.name, metrics=metrics, trials=(study.lineage or {}).get("trials", []))
-        finally:
-            lease.release()
+
+
+def _source(study: "Study") -> Path | None:
+    """The folder of the searched study, up to date; None where it is gone."""
+    place = str((study.lineage or {}).get("study", ""))
+    if not place:
+        return None
+    folder = local(place)
+    with suppress(ConnectionError):  # then as it was when it was last read
+        refresh(folder)
+    return folder if (folder / "ledger").is_dir() else None
 
 
 def _append(folder: Path, event: str, **fields: Any) -> None:

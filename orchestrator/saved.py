@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import ledger, strict_yaml
+from orchestrator.home import address_of
 from search import Space
 from search.domains import Choice
 from trainables.families import looks_like_an_estimator
@@ -77,7 +78,9 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         return strict_yaml.read((folder / FILE).read_text(encoding="utf-8"), str(folder / FILE)).data
     except (OSError, ValueError):
-        raise FileNotFoundError(f"{folder} holds no study that can be read. List those there are: a440 list") from None
+        raise FileNotFoundError(
+            f"{address_of(folder)} holds no study that can be read. List those there are: a440 list"
+        ) from None
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], parts: Iterable[str]) -> list[str]:
@@ -117,12 +120,12 @@ def check_same(study: "Study", folder: Path, *, accept_changes: bool = False) ->
     if difference := changes(old, new, SETTINGS):
         raise ValueError(
             f"{folder.name} ran with other settings than those given:\n" + "\n".join(difference) + "\n"
-            f"Resume with what they were, or go on all the same: a440 resume {folder} --accept-changes"
+            f"Resume with what they were, or go on all the same: a440 resume {address_of(folder)} --accept-changes"
         )
     if modules := changed_code(old, new):
         raise ValueError(
             f"the code of {', '.join(modules)} is not what it was when {folder.name} began. "
-            f"Put it back, or go on all the same: a440 resume {folder} --accept-changes"
+            f"Put it back, or go on all the same: a440 resume {address_of(folder)} --accept-changes"
         )
 
 
@@ -214,6 +217,6 @@ def reopen(folder: Path) -> "Study":
     if data.get("train") is None:
         raise ValueError(
             f"{folder.name} trains a function that cannot be found by name. "
-            f"Resume it from Python: study.resume({str(folder)!r})"
+            f"Resume it from Python: study.resume({address_of(folder)!r})"
         )
     return parse_text(strict_yaml.write(data), str(folder / FILE), folders=[data.get("ran", {}).get("folder")])

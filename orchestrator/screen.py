@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.folder import is_held
+from orchestrator.hold import is_at_work
+from orchestrator.home import homes, local
 from orchestrator.results import Results
+from trainables.uri import is_uri
 
 GAP = 2
 FIRST = 5  # trial, status, epoch, metric, best_epoch
@@ -115,15 +117,17 @@ def _cut(text: str, longest: int | None) -> str:
     return text if longest is None or len(text) <= longest else text[: longest - 1] + "…"
 
 
-def studies(root: Path) -> list[dict[str, Any]]:
-    """One row per study below `root`, newest first; a folder that cannot be read is told as such."""
-    ledgers = sorted(root.glob("*/ledger"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [_row(path.parent) for path in ledgers]
+def studies(root: str | Path) -> list[dict[str, Any]]:
+    """One row per study below a folder or an address, newest first; one that cannot be read is told as such."""
+    if is_uri(root):
+        return [_row(local(uri), uri) for uri in homes(str(root))]
+    ledgers = sorted(Path(root).glob("*/ledger"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [_row(path.parent, path.parent) for path in ledgers]
 
 
-def _row(folder: Path) -> dict[str, Any]:
+def _row(folder: Path, place: str | Path) -> dict[str, Any]:
     try:
-        results = Results(folder)
+        results = Results(place)
     except (OSError, ValueError) as error:
         return {
             "study": folder.name,
@@ -138,7 +142,7 @@ def _row(folder: Path) -> dict[str, Any]:
     began = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.started["at"])) if record.started else ""
     return {
         "study": folder.name,
-        "state": record.outcome or ("running" if is_held(folder) else "killed"),
+        "state": record.outcome or ("running" if is_at_work(folder) else "killed"),
         "trials": len(record.trials),
         "best": best.best if best else None,
         "goal": str(record.goal),

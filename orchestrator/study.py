@@ -10,6 +10,8 @@ from cluster import Bundle, Fleet
 from orchestrator.budget import Budget
 from orchestrator.fit import check_fit, some_points
 from orchestrator.folder import check_name, resolve
+from orchestrator.home import local
+from orchestrator.launched import default_storage
 from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, strategy_of
 from search.agreement import check_points, points_of
 from search.dialects import read_space
@@ -40,7 +42,7 @@ class Study:
         budget: what ends the study; `run(trials=..., hours=...)` override it.
         name: of its folder; the trainable's name where it is not given.
         seed: equal seeds and an equal order of finishing give equal proposals.
-        storage: where study folders are made.
+        storage: where study folders are made: a path, or an address such as `s3://bucket/runs`.
         retries: how often a trial may lose its process before it counts as failed.
         start: points to try first, flat or nested.
         learn_from: folders of earlier studies, whose trials the sampler knows from the start.
@@ -84,7 +86,7 @@ class Study:
         budget: Budget | None = None,
         name: str | None = None,
         seed: int = 0,
-        storage: str | Path = "runs",
+        storage: str | Path | None = None,
         retries: int = 2,
         start: Mapping[str, Any] | Iterable[Mapping[str, Any]] = (),
         limits: Iterable[str | Limit] = (),
@@ -106,7 +108,7 @@ class Study:
             "budget": _of(Budget, budget, "Budget(trials=64)"),
             "name": check_name(name or called(train)),
             "seed": _count("seed", seed),
-            "storage": resolve(storage),
+            "storage": resolve(default_storage() if storage is None else storage),
             "retries": _count("retries", retries),
             "start": tuple(tree.check(point) for point in ((start,) if isinstance(start, Mapping) else start)),
             "learn_from": _folders(learn_from),
@@ -162,7 +164,7 @@ class Study:
         """
         from cluster.to_ray import connect, local_machine
         from orchestrator import plan as planning
-        from orchestrator.drive import fleet_of
+        from orchestrator.launched import fleet_of
 
         study = self.with_budget(trials, hours)
         may_come = fleet_of(cluster) or Fleet(())
@@ -198,7 +200,8 @@ class Study:
         Raises:
             ValueError: it can never run like this; nothing was started.
         """
-        from orchestrator.drive import drive, fleet_of
+        from orchestrator.drive import drive
+        from orchestrator.launched import fleet_of
 
         study = self.with_budget(trials, hours)
         return drive(study, None, address=address, progress=progress, may_come=fleet_of(cluster))
@@ -218,7 +221,7 @@ class Study:
         """Goes on with a study that was interrupted, killed or finished.
 
         Args:
-            folder: the study's folder, wherever it lies now.
+            folder: the study's folder or address, wherever it lies now.
             trials: the new total, or "+32" for so many more.
             hours: the new total of hours.
             address: as in `run`.
@@ -231,10 +234,13 @@ class Study:
             ValueError: space, goal or trainable are not those of the folder; the message has the difference.
             BusyError: another driver is at work there.
         """
-        from orchestrator.drive import drive, fleet_of
+        from orchestrator.drive import drive
+        from orchestrator.launched import fleet_of
         from orchestrator.saved import check_owner, check_same, total_trials
+        from orchestrator.working_copy import refresh
 
-        path = Path(folder).expanduser().resolve()
+        path = local(folder).resolve()
+        refresh(path)
         if not trust:
             check_owner(path)
         study = self.with_budget(total_trials(path, trials, self.budget.trials), hours)
@@ -271,7 +277,7 @@ class Study:
         from orchestrator.retrain import retraining
 
         trial = source.trial if isinstance(source, Best) else None
-        folder = source.folder if isinstance(source, Best | Results) else Path(source)
+        folder = source.folder if isinstance(source, Best | Results) else source
         again = retraining(self, Results(folder, self.space), epochs=epochs, top=top, trial=trial)
         return drive(again, None, address=address, progress=progress)
 
@@ -285,7 +291,7 @@ class Study:
         from orchestrator.results import Results
         from orchestrator.retrain import predict
 
-        folder = retrained.folder if isinstance(retrained, Results) else Path(retrained)
+        folder = retrained.folder if isinstance(retrained, Results) else retrained
         return predict(dataclasses.replace(self, whole=True), Results(folder, self.space), inputs)
 
     def with_budget(self, trials: int | None = None, hours: float | str | None = None) -> "Study":

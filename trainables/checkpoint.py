@@ -17,7 +17,7 @@ from pathlib import Path
 
 import xxhash
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _TRIES = 3  # to rename into a place that another writer may take at the same moment
 
 
@@ -28,15 +28,15 @@ def write(root: Path, epoch: int, save: Callable[[Path], None]) -> Path:
         OSError: the disk is full, for example; what was there is as it was.
         ValueError: `save` took a name that is needed here.
     """
-    final = root / f"e{epoch:05d}"
+    final = root / folder_name(epoch)
     draft = root / f".e{epoch:05d}-{uuid.uuid4().hex[:12]}"
     draft.mkdir(parents=True)
     try:
         save(draft)
-        if (draft / _MANIFEST).exists():
-            raise ValueError(f"save() wrote {_MANIFEST}, a name that a440 needs. Give that file another name.")
+        if (draft / MANIFEST).exists():
+            raise ValueError(f"save() wrote {MANIFEST}, a name that a440 needs. Give that file another name.")
         files = {p.relative_to(draft).as_posix(): _fingerprint(p) for p in sorted(draft.rglob("*")) if p.is_file()}
-        (draft / _MANIFEST).write_text(json.dumps({"epoch": epoch, "files": files}))
+        (draft / MANIFEST).write_text(json.dumps({"epoch": epoch, "files": files}))
         _put(draft, final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -45,19 +45,33 @@ def write(root: Path, epoch: int, save: Callable[[Path], None]) -> Path:
 
 def epochs(root: Path) -> list[int]:
     """The epochs that have a checkpoint, good or bad, newest first."""
-    found = [_epoch(path) for path in root.iterdir()] if root.is_dir() else []
+    found = [epoch_of(path.name) for path in root.iterdir()] if root.is_dir() else []
     return sorted((epoch for epoch in found if epoch is not None), reverse=True)
 
 
-def _epoch(path: Path) -> int | None:
-    name = re.fullmatch(r"e([0-9]{5,9})", path.name)
-    return None if name is None else int(name[1])
+def epoch_of(name: str) -> int | None:
+    """The epoch of a checkpoint's folder; None where it is something else.
+
+    >>> epoch_of("e00009"), epoch_of("e9")
+    (9, None)
+    """
+    found = re.fullmatch(r"e([0-9]{5,9})", name)
+    return None if found is None else int(found[1])
+
+
+def folder_name(epoch: int) -> str:
+    """What the folder of an epoch's checkpoint is called.
+
+    >>> folder_name(9)
+    'e00009'
+    """
+    return f"e{epoch:05d}"
 
 
 def damage(folder: Path) -> str | None:
     """What is wrong with a checkpoint; None when it is whole."""
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text())
         for name, fingerprint in manifest["files"].items():
             if _fingerprint(folder / name) != fingerprint:
                 return f"{name} does not have its checksum"
@@ -73,7 +87,7 @@ def newest(root: Path, upto: int, after: int = 0) -> tuple[int, Path | None, lis
     passed: list[str] = []
     for epoch in epochs(root):
         if after < epoch <= upto:
-            folder = root / f"e{epoch:05d}"
+            folder = root / folder_name(epoch)
             wrong = damage(folder)
             if wrong is None:
                 return epoch, folder, passed
@@ -85,13 +99,13 @@ def prune(root: Path, keep: Collection[int]) -> None:
     """Removes the checkpoints of all other epochs."""
     for epoch in epochs(root):
         if epoch not in keep:
-            shutil.rmtree(root / f"e{epoch:05d}", ignore_errors=True)
+            shutil.rmtree(root / folder_name(epoch), ignore_errors=True)
 
 
 def tidy(root: Path, upto: int) -> None:
     """Removes what an earlier process left: drafts, and epochs after `upto`, which nobody knows of."""
     for path in root.iterdir() if root.is_dir() else ():
-        if path.name.startswith(".e") or (_epoch(path) or 0) > upto:
+        if path.name.startswith(".e") or (epoch_of(path.name) or 0) > upto:
             shutil.rmtree(path, ignore_errors=True)
 
 

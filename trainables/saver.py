@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Container
-from pathlib import Path
 
-from trainables import checkpoint
 from trainables.contract import Training
+from trainables.shelf import Shelf
 
 SAVE_SHARE = 0.1  # of the training time
 RECORD_SHARE = 1.0  # for the best model of the study, which is wanted: it may double the time, and no more
@@ -22,16 +21,16 @@ class Saver:
     and if that is killed now, later epochs will not be trusted.
 
     Args:
-        root: of the trial's checkpoints.
+        shelf: of the trial's checkpoints.
         epoch: of the one that the leg began from.
         known: the last epoch that the ledger knows.
         musts: judged epochs that are to be saved whatever it takes.
         last_epoch: after which a trial is over, or None.
     """
 
-    def __init__(self, root: Path, epoch: int, known: int, musts: Container[int], last_epoch: int | None):
+    def __init__(self, shelf: Shelf, epoch: int, known: int, musts: Container[int], last_epoch: int | None):
         self.saved_epoch = epoch
-        self._root, self._musts, self._last_epoch = root, musts, last_epoch
+        self._shelf, self._musts, self._last_epoch = shelf, musts, last_epoch
         self._cost_s, self._since_s = 0.0, 0.0
         self._known = self._soon_settled = self._settled = known
         self._told_at = time.monotonic()
@@ -59,13 +58,13 @@ class Saver:
         """
         began = time.perf_counter()
         try:
-            checkpoint.write(self._root, epoch, training.save)
+            self._shelf.write(epoch, training.save)
         finally:  # a failed attempt takes its time too
             self._cost_s, self._since_s = time.perf_counter() - began, 0.0
         self.saved_epoch = epoch
-        there = [other for other in checkpoint.epochs(self._root) if other <= epoch]
+        there = [other for other in self._shelf.epochs() if other <= epoch]
         judged = [other for other in there if other in self._musts]
         bounds = (self._known, self._soon_settled, self._settled)
         safe = [next((other for other in there if other <= bound), 0) for bound in bounds]
-        checkpoint.prune(self._root, {*there[:2], *judged[:2], *safe, best_epoch})
+        self._shelf.prune({*there[:2], *judged[:2], *safe, best_epoch})
         self._cost_s = time.perf_counter() - began

@@ -24,15 +24,16 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainables import checkpoint
 from trainables.contract import Aim, Rank, Training
 from trainables.firewall import BadReportError, missing
 from trainables.log import Log
 from trainables.meter import Meter
 from trainables.origin import own_line
+from trainables.remote import Remote
 from trainables.repeated import cleaned
 from trainables.saver import Saver
 from trainables.seeds import sow
+from trainables.store import store_of
 
 BATCH_S = 0.1  # reports of so many seconds travel together; a killed driver costs no more than that
 
@@ -48,7 +49,7 @@ class Session:
 
     Args:
         start: makes a training from params and a seed.
-        folder: the study's folder, as this host sees it.
+        folder: the study's folder, as this host sees it, or one in an object store.
         aim: the study's goal.
         judged: epochs at which the scheduler may act: a batch of reports ends there.
         musts: epochs that need a checkpoint, for a trial to be taken up again there.
@@ -60,7 +61,7 @@ class Session:
     def __init__(
         self,
         start: Start,
-        folder: Path,
+        folder: Path | Remote,
         aim: Aim,
         judged: Container[int] = (),
         musts: Container[int] = (),
@@ -70,7 +71,7 @@ class Session:
     ):
         self._meter = meter
         self._by_last = by_last
-        self._start, self._folder, self._aim = start, folder, aim
+        self._start, self._store, self._aim = start, store_of(folder), aim
         self._judged, self._musts, self._last_epoch = judged, musts, last_epoch
         self._log = Log()
         self._leg: Mapping[str, Any] | None = None
@@ -104,7 +105,15 @@ class Session:
         if self._lost is not None:
             raise self._lost
         said: dict[str, Any] = {"reports": [], "saved": [], "end": None}
-        with self._log.into(self._trial_folder / "log.txt"):
+        try:
+            self._advance_logged(said)
+        finally:
+            self._ship(at_once=said["end"] is not None or self._lost is not None)
+        said["notes"], self._notes = self._notes, []
+        return said
+
+    def _advance_logged(self, said: dict[str, Any]) -> None:
+        with self._log.into(self._log_path):
             try:
                 self._advance(said)
             except BadReportError as error:
@@ -122,31 +131,38 @@ class Session:
                     raise self._lost from error
             if said["end"] is not None:
                 self._close()
-        said["notes"], self._notes = self._notes, []
-        return said
 
     def keep(self) -> int:
         """Writes a checkpoint of the newest epoch if there is none; returns the newest saved epoch."""
         if self._training is None or self._saver is None or not self._training.saves:
             return 0
         if self._epoch > self._saver.saved_epoch:
-            with self._log.into(self._trial_folder / "log.txt"):
+            with self._log.into(self._log_path):
                 try:
                     self._saver.save(self._training, self._epoch, self._best_epoch)
                 except Exception:  # noqa: BLE001 - the study is closing, and the epochs before are saved
                     traceback.print_exc()
+            self._ship(at_once=True)
         return self._saver.saved_epoch
 
     def end(self) -> None:
         """Ends the leg."""
+        if self._leg is None:
+            return
         if self._training is not None:
-            with self._log.into(self._trial_folder / "log.txt"):
+            with self._log.into(self._log_path):
                 self._close()
+            self._ship(at_once=True)
+        self._store.leave(self._leg["trial"])
+
+    def _ship(self, at_once: bool) -> None:
+        assert self._leg is not None
+        self._store.ship(self._leg["trial"], at_once)
 
     @property
-    def _trial_folder(self) -> Path:
+    def _log_path(self) -> Path:
         assert self._leg is not None
-        return self._folder / "trials" / self._leg["trial"]
+        return self._store.log(self._leg["trial"])
 
     def _advance(self, said: dict[str, Any]) -> None:
         if self._training is None:
@@ -229,7 +245,7 @@ class Session:
             if not self._disk_is_full:
                 self._notes.append(
                     f"{self._leg['trial']} could not save epoch {self._epoch} ({_line(error)}) and trains on. "
-                    f"Free space in {self._folder}: what was not saved is trained again when the trial is interrupted."
+                    f"{self._store.mend}: what was not saved is trained again when the trial is interrupted."
                 )
             self._disk_is_full = True
         else:
@@ -240,24 +256,27 @@ class Session:
         leg = self._leg
         assert leg is not None
         self._training = self._start(leg["params"], leg["seed"])
-        epoch, folder, passed = self._newest()
-        if not self._training.saves:
-            return
-        root = self._trial_folder / "checkpoints"
-        checkpoint.tidy(root, leg["upto"])
+        shelf = self._store.shelf(leg["trial"])
+        try:
+            epoch, folder, passed = self._newest()
+            if not self._training.saves:
+                return
+            shelf.tidy(leg["upto"])
+        except OSError as error:  # no fault of the trial's: it is tried again
+            raise LostError(f"its checkpoints cannot be read: {_line(error)}") from error
         if folder is not None:
             self._training.load(folder)
-        start = str(folder.relative_to(self._folder)) if folder else "its beginning"
+        start = "/".join(folder.parts[-4:]) if folder else "its beginning"  # trials/t00001/checkpoints/e00009
         self._notes += [f"{leg['trial']} goes on from {start}: {wrong}" for wrong in passed]
         self._epoch = epoch
-        self._saver = Saver(root, epoch, leg["upto"], self._musts, self._last_epoch)
+        self._saver = Saver(shelf, epoch, leg["upto"], self._musts, self._last_epoch)
 
     def _newest(self) -> tuple[int, Path | None, list[str]]:
         """The checkpoint to begin from: its epoch, its folder, and what is to be told of others."""
         leg = self._leg
         assert leg is not None
-        root = self._trial_folder / "checkpoints"
-        epoch, folder, passed = checkpoint.newest(root, leg["upto"], leg["after"])
+        shelf = self._store.shelf(leg["trial"])
+        epoch, folder, passed = shelf.newest(leg["upto"], leg["after"])
         if folder is None and leg["source"] is not None:
             folder, more = self._source()
             passed += more
@@ -272,12 +291,10 @@ class Session:
         """
         assert self._leg is not None
         trial, wanted = self._leg["source"]["trial"], self._leg["source"]["epoch"]
-        root = self._folder / "trials" / trial / "checkpoints"
-        epoch, folder, passed = checkpoint.newest(root, wanted)
+        shelf = self._store.shelf(trial)
+        epoch, folder, passed = shelf.newest(wanted)
         if folder is None:
-            later = [other for other in reversed(checkpoint.epochs(root)) if other > wanted]
-            whole = [other for other in later if checkpoint.damage(root / f"e{other:05d}") is None]
-            epoch, folder = (whole[0], root / f"e{whole[0]:05d}") if whole else (0, None)
+            epoch, folder = shelf.next_whole(wanted)
         if epoch != wanted and not passed:
             passed = [f"{trial} has no checkpoint of epoch {wanted}"]
         return folder, passed
@@ -331,6 +348,8 @@ _MEMORY_MARKS = ("can't allocate memory", "not enough memory: you tried to alloc
 
 def _loss(error: BaseException) -> LostError | None:
     """What to raise for failures that poison a process: its memory or its CUDA context."""
+    if isinstance(error, LostError):
+        return error
     cause: BaseException | None = error
     while cause is not None:
         name, text = type(cause).__name__, _line(cause)

@@ -226,3 +226,34 @@ def test_the_object_store_is_modest_and_fits_a_small_shared_memory(monkeypatch):
         sizes.append(to_ray._object_store_bytes() >> 20)
 
     assert sizes == [1024, 270, 128, 128]
+
+
+def told_by_its_node(word, seconds=0.0):
+    """Runs on a node: where it ran, and what it was given."""
+    import time
+
+    import ray
+
+    time.sleep(seconds)
+    if word == "fail":
+        raise OSError("no such word here")
+    return ray.get_runtime_context().get_node_id(), word
+
+
+def test_a_function_is_asked_on_every_node_and_takes_no_resources(embedded):
+    import ray
+
+    from cluster.to_ray import on_every_node, placement
+
+    everything = placement(Bundle(cpus=embedded[0].machines[0].cpus))()
+    assert everything.wait(30)
+    [node] = ray.nodes()
+
+    answers = on_every_node(told_by_its_node, "word", timeout_s=60)
+    failed = on_every_node(told_by_its_node, "fail", timeout_s=60)
+    late = on_every_node(told_by_its_node, "word", 60.0, timeout_s=0.5)
+
+    ray.util.remove_placement_group(everything)
+    assert answers == {platform.node(): (node["NodeID"], "word")}
+    assert isinstance(failed[platform.node()], OSError)
+    assert isinstance(late[platform.node()], TimeoutError)

@@ -40,9 +40,14 @@ def test_a_relative_storage_is_resolved(tmp_path, monkeypatch):
     assert resolve(f"file://{tmp_path}/runs") == tmp_path / "runs"
 
 
-def test_a_scheme_that_is_not_supported_is_refused():
-    with pytest.raises(ValueError, match=r"scheme 's3'.*storage: /mnt/runs"):
-        resolve("s3://bucket/runs")
+def test_an_address_stays_an_address_without_what_adds_nothing():
+    assert resolve("s3://bucket//runs/") == "s3://bucket/runs"
+    assert resolve("s3://bucket/runs?region=eu-west-1") == "s3://bucket/runs?region=eu-west-1"
+
+
+def test_a_scheme_that_nobody_reads_is_refused():
+    with pytest.raises(ValueError, match=r"scheme 's4'.*Did you mean 's3'\?.*storage: /mnt/runs"):
+        resolve("s4://bucket/runs")
 
 
 def test_a_storage_that_cannot_be_written_is_refused(tmp_path):

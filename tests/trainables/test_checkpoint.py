@@ -12,6 +12,7 @@ import pytest
 from trainables import checkpoint
 from trainables.contract import ClassTraining
 from trainables.saver import SETTLED_S, Saver
+from trainables.shelf import LocalShelf
 
 
 def saving(text):
@@ -238,7 +239,7 @@ def saved_epochs(saver, training, epochs, epoch_s, best_epoch=0):
 def test_the_first_and_the_last_epoch_and_judged_ones_are_saved_whatever_it_takes(tmp_path):
     slow = ClassTraining(Slow(save_s=0.02), {})
 
-    saved = saved_epochs(Saver(tmp_path, 0, 0, musts=(3, 5), last_epoch=9), slow, epochs=9, epoch_s=0.0001)
+    saved = saved_epochs(Saver(LocalShelf(tmp_path), 0, 0, musts=(3, 5), last_epoch=9), slow, epochs=9, epoch_s=0.0001)
 
     assert saved == [1, 3, 5, 9]
 
@@ -246,14 +247,14 @@ def test_the_first_and_the_last_epoch_and_judged_ones_are_saved_whatever_it_take
 def test_saving_takes_about_a_tenth_of_the_time(tmp_path):
     slow = ClassTraining(Slow(save_s=0.01), {})
 
-    saved = saved_epochs(Saver(tmp_path, 0, 0, musts=(), last_epoch=None), slow, epochs=60, epoch_s=0.01)
+    saved = saved_epochs(Saver(LocalShelf(tmp_path), 0, 0, musts=(), last_epoch=None), slow, epochs=60, epoch_s=0.01)
 
     assert saved[0] == 1
     assert 2 <= len(saved) <= 7
 
 
 def test_cheap_checkpoints_are_written_after_every_epoch(tmp_path):
-    saved = saved_epochs(Saver(tmp_path, 0, 0, (), None), ClassTraining(Slow(), {}), epochs=9, epoch_s=60)
+    saved = saved_epochs(Saver(LocalShelf(tmp_path), 0, 0, (), None), ClassTraining(Slow(), {}), epochs=9, epoch_s=60)
 
     assert saved == list(range(1, 10))
 
@@ -261,8 +262,10 @@ def test_cheap_checkpoints_are_written_after_every_epoch(tmp_path):
 def test_the_best_and_the_two_newest_and_the_last_two_judged_are_kept(tmp_path):
     training = ClassTraining(Slow(), {})
 
-    saved_epochs(Saver(tmp_path, 0, 0, (), None), training, epochs=9, epoch_s=60, best_epoch=4)
-    saved_epochs(Saver(tmp_path / "judged", 0, 0, (2, 4, 6), None), training, epochs=9, epoch_s=60, best_epoch=1)
+    saved_epochs(Saver(LocalShelf(tmp_path), 0, 0, (), None), training, epochs=9, epoch_s=60, best_epoch=4)
+    saved_epochs(
+        Saver(LocalShelf(tmp_path / "judged"), 0, 0, (2, 4, 6), None), training, epochs=9, epoch_s=60, best_epoch=1
+    )
 
     assert checkpoint.epochs(tmp_path) == [9, 8, 4]
     assert checkpoint.epochs(tmp_path / "judged") == [9, 8, 6, 4, 1]
@@ -271,9 +274,9 @@ def test_the_best_and_the_two_newest_and_the_last_two_judged_are_kept(tmp_path):
 def test_judged_checkpoints_of_an_earlier_leg_are_still_kept(tmp_path):
     training = ClassTraining(Slow(), {})
     for epoch in (2, 4):
-        Saver(tmp_path, epoch - 1, 0, (2, 4, 6), None).save(training, epoch, best_epoch=1)
+        Saver(LocalShelf(tmp_path), epoch - 1, 0, (2, 4, 6), None).save(training, epoch, best_epoch=1)
 
-    saver = Saver(tmp_path, 4, 0, (2, 4, 6), None)
+    saver = Saver(LocalShelf(tmp_path), 4, 0, (2, 4, 6), None)
     for epoch in (5, 6, 7, 8):
         saver.save(training, epoch, best_epoch=1)
 
@@ -285,7 +288,7 @@ def test_the_newest_epoch_that_the_driver_knows_of_is_kept_and_so_is_the_one_tha
 ):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    training, saver = ClassTraining(Slow(), {}), Saver(tmp_path, 0, 0, (), None)
+    training, saver = ClassTraining(Slow(), {}), Saver(LocalShelf(tmp_path), 0, 0, (), None)
 
     for epoch in range(1, 51):
         now[0] = epoch / 2
