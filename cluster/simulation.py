@@ -114,9 +114,9 @@ class Simulation:
         self._boot_s = seconds
         self._told()
 
-    def reclaim(self, name: str) -> None:
-        """Takes one machine of a type away without notice, as a cloud does with spot machines."""
-        self._reclaim = [name]
+    def reclaim(self, *names: str) -> None:
+        """Takes one machine of each of these types away without notice, as a cloud does with spot machines."""
+        self._reclaim = list(names)
         self._told()
         self._reclaim = []
 

@@ -8,7 +8,7 @@ import pytest
 
 from cluster import Bundle, Fleet, Machine, NodeType
 from cluster.simulation import Simulation
-from orchestrator import FullLength, Grid, Random, Study, choice, fixed, uniform
+from orchestrator import FullLength, Grid, Random, Study, choice, fixed, ledger, uniform
 from orchestrator.drive import drive
 from tests.kit import trainables
 
@@ -50,6 +50,13 @@ def groups():
     from cluster.to_ray import machines
 
     return sorted(group for machine in machines() if (group := machine.labels.get("ray.io/node-group")))
+
+
+def reported(storage):
+    """How many epochs stand in the ledger of the only study there."""
+    folders = list(storage.iterdir())
+    events = ledger.read(folders[0] / "ledger").events if folders else []
+    return sum(event["event"] == "reported" for event in events)
 
 
 def wait_until(condition, seconds):
@@ -104,9 +111,8 @@ def test_a_trial_of_a_machine_that_is_taken_back_goes_on_from_its_checkpoint_and
     long = study(tmp_path, Bundle(gpus=1), Random() + FullLength(60), {"x": uniform(0, 1), "epochs": fixed(60)})
 
     def reclaim():
-        wait_until(lambda: groups(), 60)
-        time.sleep(4)  # the trial is in the middle of its six seconds
-        simulation.reclaim("spot")
+        wait_until(lambda: reported(tmp_path) >= 10, 90)
+        simulation.reclaim(*groups())
 
     thread = threading.Thread(target=reclaim)
     thread.start()
