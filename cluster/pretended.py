@@ -19,6 +19,8 @@ from ray.autoscaler._private.fake_multi_node.node_provider import FakeMultiNodeP
 from ray.autoscaler.node_launch_exception import NodeLaunchException
 from ray.autoscaler.tags import TAG_RAY_USER_NODE_TYPE
 
+from cluster.light_ray import light
+
 LOOK_S = 0.2
 
 
@@ -42,7 +44,8 @@ class PretendedMachines(FakeMultiNodeProvider):
         if kind in faults.get("exhausted", ()):
             raise NodeLaunchException("InsufficientInstanceCapacity", f"no capacity for {kind} at the moment", None)
         time.sleep(faults.get("boot_s", 0))
-        super().create_node_with_resources_and_labels(node_config, tags, count, resources, labels)
+        with light():
+            super().create_node_with_resources_and_labels(node_config, tags, count, resources, labels)
 
     def _reclaim_often(self) -> None:
         while True:

@@ -171,7 +171,8 @@ class Simulation:
         port = self.address.rsplit(":", 1)[1]
         own = {k: v for k, v in amounts.items() if k not in ("CPU", "GPU")}
         return [
-            *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}"),
+            *(sys.executable, "-m", "ray.scripts.scripts" if self._dashboard else "cluster.light_ray"),
+            *("start", "--head", "--block", f"--port={port}"),
             *("--node-ip-address=127.0.0.1", f"--temp-dir={self.folder}"),
             *self._http(),
             *(f"--num-cpus={amounts.get('CPU', 0):.0f}", f"--num-gpus={amounts.get('GPU', 0):.0f}"),

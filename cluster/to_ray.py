@@ -18,7 +18,7 @@ from typing import Any
 import ray
 from ray._common.usage.usage_lib import get_cluster_metadata
 from ray._common.utils import get_ray_address_file
-from ray._private import ray_constants, utils
+from ray._private import ray_constants
 from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 from ray._private.services import find_node_ids, resolve_ip_for_localhost
 from ray._private.utils import estimate_available_memory, get_num_cpus
@@ -26,6 +26,7 @@ from ray._private.utils import estimate_available_memory, get_num_cpus
 from cluster.address import address_on_this_host, answers, is_loopback, parse
 from cluster.auth_token import private_token_file
 from cluster.bundle import Bundle
+from cluster.light_ray import light
 from cluster.machine import Machine
 from cluster.process import environment, give_sigterm_back, quiet, sigterm_kept
 
@@ -177,7 +178,7 @@ def _embedded(machine: Machine) -> Iterator[Connection]:
 
 def _start(machine: Machine) -> Any:
     try:
-        with _minimal():
+        with light():
             return _init(
                 address="local",
                 num_cpus=int(machine.cpus),
@@ -191,17 +192,6 @@ def _start(machine: Machine) -> Any:
             f"Ray could not start on this machine: {first_line(error)}. Look into {logs}, "
             f"or join a running Ray: a440 run ... --address HOST:PORT"
         ) from error
-
-
-@contextmanager
-def _minimal() -> Iterator[None]:
-    """Ray's agent without an HTTP server of its own, which nobody asks where there is no dashboard."""
-    before = utils.get_dashboard_dependency_error
-    utils.get_dashboard_dependency_error = lambda: ImportError("not wanted")
-    try:
-        yield
-    finally:
-        utils.get_dashboard_dependency_error = before
 
 
 @contextmanager

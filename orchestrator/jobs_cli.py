@@ -67,9 +67,7 @@ def submit(study: str, cluster: str | None, address: str | None, **options: Any)
                 excluded=options["excluded"],
             )
             again = _again(cluster, address)
-            click.echo(
-                f"job {name}: it goes on if this terminal ends; come back with: a440 watch {name}{again}", err=True
-            )
+            click.echo(f"job {name} goes on if this terminal ends. Come back: a440 watch {name}{again}", err=True)
             if options["detach"]:
                 return
             _followed(jobs.follow(name, _say), again)

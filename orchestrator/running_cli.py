@@ -102,3 +102,51 @@ def explain(study: str | None, file: str | None, address: str | None) -> None:
 
         for line in explanations(study, file, address):
             click.echo(line)
+
+
+@cluster.command()
+@click.option("-c", "--cluster", "file", type=click.Path(dir_okay=False), help="The cluster's launch file.")
+@click.option("--address", help="HOST:PORT of its head; otherwise the Ray of this host.")
+@click.option("--storage", help="To be written and read from every machine; the launch file's where that has one.")
+def doctor(file: str | None, address: str | None, storage: str | None) -> None:
+    """Examine a cluster's machines: versions, clocks, disks, names, tokens, and whether all see the storage.
+
+    With a launch file it is sent there as a job, after SSH and the token have been looked at from here. Exit code 1
+    where something is to be mended.
+    """
+    with Mends():
+        if file is not None:
+            sys.exit(_sent(file, storage))
+        from orchestrator.doctor import diagnose
+        from orchestrator.launched import as_launched
+
+        launched = as_launched()
+        found = diagnose(address, storage or (launched.storage if launched else None))
+        for line in found.lines():
+            click.echo(printable(line))
+        sys.exit(1 if found.wrong else 0)
+
+
+def _sent(file: str, storage: str | None) -> int:
+    """Examines a cluster from one of its own machines, and what leads there from this one."""
+    import os
+    import shlex
+    import time
+
+    from cluster.auth_token import private_token_file
+    from cluster.jobs import Jobs
+    from cluster.launcher import Cluster
+    from orchestrator.outliving import JOB
+
+    found = Cluster(file)
+    click.echo(f"token    {private_token_file(os.environ)}, readable by its owner alone")
+    if not found.kuberay:
+        head = found.head()
+        head.check()
+        click.echo(f"ssh      {head.host} answers")
+    where = storage or found.file.storage
+    words = ["python", "-m", "orchestrator.cli", "cluster", "doctor", *(["--storage", where] if where else [])]
+    with found.jobs_address() as address:
+        jobs = Jobs(address)
+        name = jobs.submit(shlex.join(words), f"doctor-{time.strftime('%Y%m%d-%H%M%S')}", None, variables={JOB: "yes"})
+        return 0 if jobs.follow(name, lambda text: click.echo(text, nl=False)).status == "SUCCEEDED" else 1
