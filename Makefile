@@ -1,6 +1,7 @@
 PY := .venv/bin/python
 PYTHON ?= python3
 STUDIES := tests/cluster tests/house tests/orchestrator tests/trainables/test_to_ray.py
+CLUSTERS := tests/orchestrator/test_autoscaled.py tests/orchestrator/test_submit.py tests/orchestrator/test_storage.py
 
 .PHONY: setup demo test test-studies test-rooms check format bench soak clean
 
@@ -20,10 +21,11 @@ test: setup  # two runs side by side: what starts a Ray, one test at a time, and
 	$(MAKE) --jobs=2 --output-sync=target test-studies test-rooms
 
 test-studies:
-	$(PY) -m pytest -o cache_dir=.pytest_cache/studies $(STUDIES)
+	$(PY) -m pytest -o cache_dir=.pytest_cache/studies $(STUDIES) $(CLUSTERS:%=--ignore=%)
 
 test-rooms:
 	$(PY) -m pytest -o cache_dir=.pytest_cache/rooms tests search trainables cluster orchestrator $(STUDIES:%=--ignore=%)
+	$(PY) -m pytest -o cache_dir=.pytest_cache/rooms $(CLUSTERS)
 
 check: setup
 	.venv/bin/ruff check .

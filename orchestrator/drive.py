@@ -8,7 +8,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +87,8 @@ def drive(
             hold = stack.enter_context(held(folder))
         probe(folder)
         saved.save(study, folder)
-        driver = _Driver(study, folder, packed, outlook, before, dealt, progress, hold, fleet)
+        cluster = None if connection.embedded else fleet
+        driver = _Driver(study, folder, packed, outlook, before, dealt, progress, hold, cluster)
         driver.run(lambda: 2 if hold.lost else len(stops))
         score_test(study, Results(folder, study.space), dealt)
         return _shown(Results(folder, study.space), progress)
@@ -174,7 +175,7 @@ class _Driver:
         dealt: Dealt | None,
         progress: bool,
         hold: Hold,
-        fleet: Fleet,
+        fleet: Fleet | None,
     ):
         self._hold, self._fleet = hold, fleet
         self._study, self._folder, self._packed, self._outlook = study, folder, packed, outlook
@@ -272,14 +273,6 @@ class _Driver:
         from trainables.to_ray import tune_trainable
 
         study, terms = self._study, conductor.terms
-        session = {
-            "folder": home_of(self._folder) or self._folder,
-            "aim": terms.goal,
-            "judged": terms.judged,
-            "musts": rungs(study.strategy.scheduler) if needs_checkpoints(study.strategy.scheduler) else (),
-            "last_epoch": terms.last_epoch,
-            "by_last": study.by_last,
-        }
         brief = Brief(
             terms.goal.metric,
             terms.goal.metrics,
@@ -290,7 +283,7 @@ class _Driver:
 
         hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
         at_once = self._outlook.at_once
-        waiting = Waiting(study.bundle, self._fleet, at_once, autoscaler, spot_s=self._fleet.spot_s)
+        waiting = Waiting(study.bundle, self._fleet or Fleet(()), at_once, autoscaler)
 
         def watch() -> None:
             for text in self._hold.news():
@@ -309,9 +302,21 @@ class _Driver:
             trial_s=hung_s,
             stopped=stopped,
         )
-        trainable = tune_trainable(self._packed, session, study.repeats, brief)
-        with waiting:
+        trainable = tune_trainable(self._packed, self._session(terms), study.repeats, brief)
+        with waiting if self._fleet is not None else nullcontext():
             launch.fit(trainable, to_ray.placement(study.bundle), lanes, at_once + 8)
+
+    def _session(self, terms: Terms) -> dict[str, Any]:
+        """What is the same for all trials of the study."""
+        scheduler = self._study.strategy.scheduler
+        return {
+            "folder": home_of(self._folder) or self._folder,
+            "aim": terms.goal,
+            "judged": terms.judged,
+            "musts": rungs(scheduler) if needs_checkpoints(scheduler) else (),
+            "last_epoch": terms.last_epoch,
+            "by_last": self._study.by_last,
+        }
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from orchestrator.budget import span
 
 TOLD_S = 60.0
 LOOK_S = 5.0
-SPOT_S = 300.0
 
 
 class Ray(Protocol):
@@ -49,10 +48,9 @@ class Waiting:
 
     Args:
         bundle: of a trial.
-        fleet: what there was at the start, and what may come.
+        fleet: what there was at the start, what may come, and how long spot machines may fail to.
         at_once: how many trials are to run.
         ray: what is asked of it.
-        spot_s: how long spot machines may not come before on-demand ones are asked for; None for ever.
         told_s: after which a study that waits is told why.
         look_s: between two looks.
     """
@@ -64,12 +62,11 @@ class Waiting:
         at_once: int,
         ray: Ray,
         *,
-        spot_s: float | None = SPOT_S,
         told_s: float = TOLD_S,
         look_s: float = LOOK_S,
     ):
         self._wish, self._fleet, self._at_once, self._ray = bundle.wish(), fleet, at_once, ray
-        self._spot_s, self._told_s, self._look_s = spot_s, told_s, look_s
+        self._spot_s, self._told_s, self._look_s = fleet.spot_s, told_s, look_s
         self._need = Need(since=time.monotonic())
         self._found: list[str] = []
         self._told: set[str] = set()

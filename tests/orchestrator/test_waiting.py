@@ -36,8 +36,8 @@ class FakeRay:
         self.asked.append((trials, selector))
 
 
-def waiting(ray, types=(HEAD, SPOT, STEADY), **more):
-    return Waiting(Bundle(gpus=1), Fleet((HEAD.machine,), types), 4, ray, **more)
+def waiting(ray, types=(HEAD, SPOT, STEADY), spot_s=300.0, **more):
+    return Waiting(Bundle(gpus=1), Fleet((HEAD.machine,), types, None, spot_s), 4, ray, **more)
 
 
 def looked(watch, need, now):
