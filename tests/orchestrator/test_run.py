@@ -53,6 +53,18 @@ def run(train, strategy, storage, trials=None, space=SPACE, **more):
     return Study(train, space, "min loss", strategy, storage=storage, **more).run(trials=trials, progress=False)
 
 
+def test_ray_tune_saves_nothing_of_its_own(storage, monkeypatch):
+    from ray.tune.execution.tune_controller import TuneController
+
+    saves = []
+    monkeypatch.setattr(TuneController, "_schedule_trial_save", lambda _, trial, **more: saves.append(trial))
+
+    results = run(trainables.good, Random() + FullLength(2), storage, trials=3)
+
+    assert results.record.counts() == {"ended": 3}
+    assert saves == []  # its scratch is on the driver's disk: where others do not see it, a save costs the actor
+
+
 def test_a_study_comes_back_as_a_table_with_its_best_trial(digits):
     _, results = digits
 
