@@ -20,6 +20,7 @@ import ray
 from ray.air.execution.resources.placement_group import PlacementGroupAcquiredResources, PlacementGroupResourceManager
 from ray.tune.execution import tune_controller
 
+from trainables.meter import MEASURED
 from trainables.session import BATCH_S
 
 AT_ONCE = 2_000  # calls that the crowd answers at the same time
@@ -84,7 +85,8 @@ class Crowd:
     def _report(self, leg: dict[str, Any]) -> dict[str, Any]:
         params, epoch = leg["params"], leg["epoch"]
         loss = (params["x"] - 0.3) ** 2 + (params["y"] - 0.6) ** 2 + 0.5 / epoch
-        return {"epoch": epoch, "seconds": epoch * self._pace.epoch_s, "metrics": {"loss": loss}}
+        metrics = {**dict.fromkeys(MEASURED, 123.456), "loss": loss}
+        return {"epoch": epoch, "seconds": epoch * self._pace.epoch_s, "metrics": metrics}
 
     def _filled(self, iteration: int) -> dict[str, Any]:
         """What Ray Tune's Trainable adds to every result."""

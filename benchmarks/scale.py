@@ -55,6 +55,7 @@ class Figures:
         wall_s: seconds.
         ramp_s: until the last trial of a study that starts all at once had started.
         rate: reports a second while all trials were running; 0 where that never was.
+        steady_ms: processor time per report meanwhile.
         first_ms, last_ms: processor time per trial, over the first and the last quarter of the trials.
         grown_kib: memory that each trial between these quarters' ends added.
         peak_mib: the most memory that the process ever had.
@@ -68,6 +69,7 @@ class Figures:
     wall_s: float
     ramp_s: float
     rate: float
+    steady_ms: float
     first_ms: float
     last_ms: float
     grown_kib: float
@@ -83,7 +85,7 @@ class Metered:
         self.began_at: list[float] = []
         self.cpu_at: list[float] = []
         self.kib_at: list[float] = []
-        self.heard_at: list[tuple[float, int]] = []
+        self.heard_at: list[tuple[float, int, float]] = []
         self.first_end: float | None = None
 
     @contextmanager
@@ -115,7 +117,7 @@ class Metered:
             goes_on: bool = self._lanes.heard(lane, result)
         self.results += 1
         self.reports += len(result["said"][0]["reports"])
-        self.heard_at.append((time.perf_counter(), self.reports))
+        self.heard_at.append((time.perf_counter(), self.reports, time.process_time()))
         if not goes_on and self.first_end is None:
             self.first_end = self.heard_at[-1][0]
         return goes_on
@@ -127,10 +129,13 @@ class Metered:
         with self._timed():
             self._lanes.tick()
 
-    def steady_rate(self) -> float:
-        """Reports a second between the last start and the first end."""
-        window = [(at, n) for at, n in self.heard_at if self.began_at[-1] <= at < (self.first_end or 0)]
-        return (window[-1][1] - window[0][1]) / (window[-1][0] - window[0][0]) if len(window) > 1 else 0.0
+    def steady(self) -> dict[str, float]:
+        """What was carried between the last start and the first end."""
+        window = [row for row in self.heard_at if self.began_at[-1] <= row[0] < (self.first_end or 0)]
+        if len(window) < 2:
+            return {"rate": 0.0, "steady_ms": 0.0}
+        (began, before, cpu), (ended, after, cpu_then) = window[0], window[-1]
+        return {"rate": (after - before) / (ended - began), "steady_ms": 1000 * (cpu_then - cpu) / (after - before)}
 
     def growth(self) -> dict[str, float]:
         """Whether a trial costs more, the more there were."""
@@ -176,10 +181,9 @@ def run(case: Case, cpus: float, crowd: bool) -> Figures:
         real_fit(trainable, placement, metered, at_once)
         cpu_s, wall_s = time.process_time() - cpu, time.perf_counter() - began
         counts = {"trials": len(metered.began_at), "results": metered.results, "reports": metered.reports}
-        ramp_s, rate = metered.began_at[-1] - began, metered.steady_rate()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        found.append(Figures(**counts, cpu_s=cpu_s, own_s=metered.own_s, wall_s=wall_s, ramp_s=ramp_s, rate=rate,
-                             **metered.growth(), peak_mib=peak))  # fmt: skip
+        clocks = {"cpu_s": cpu_s, "own_s": metered.own_s, "wall_s": wall_s, "ramp_s": metered.began_at[-1] - began}
+        found.append(Figures(**counts, **clocks, **metered.steady(), **metered.growth(), peak_mib=peak))
 
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -283,17 +287,15 @@ def pair(short: str, long: str, at_once: int, trials: int) -> list[Case]:
     return [Case(strategy, at_once, trials, epoch_s) for strategy in (short, long)]
 
 
-def grow(quick: bool) -> dict[tuple[str, int], Costs]:
+def grow(quick: bool) -> None:
     """What a trial and a result cost with more and more trials at once."""
-    plan = [(name, pair(short, long, n, max(2 * n, 128 if quick else 400)))
-            for name, short, long in (PAIRS[2:] if quick else PAIRS) for n in ((16,) if quick else (16, 64, 256))]  # fmt: skip
-    found = {(name, cases[0].at_once): Costs.of(*measure("local", cases)) for name, cases in plan}
     print("| strategy | at once | ms a trial | of it ours | ms a result | of it ours | results/s carried |")
     print("|---|---|---|---|---|---|---|")
-    for (name, n), costs in found.items():
-        print(f"| `{name}` | {n} | {costs.trial_ms:.1f} | {costs.own_trial_ms:.2f} | {costs.result_ms:.2f} | "
-              f"{costs.own_result_ms:.2f} | {1000 / costs.result_ms:.0f} |")  # fmt: skip
-    return found
+    for name, short, long in PAIRS[2:] if quick else PAIRS:
+        for n in (16,) if quick else (16, 64, 256):
+            costs = Costs.of(*measure("local", pair(short, long, n, max(2 * n, 96 if quick else 240))))
+            print(f"| `{name}` | {n} | {costs.trial_ms:.1f} | {costs.own_trial_ms:.2f} | {costs.result_ms:.2f} | "
+                  f"{costs.own_result_ms:.2f} | {1000 / costs.result_ms:.0f} |", flush=True)  # fmt: skip
 
 
 def anchor(quick: bool) -> None:
@@ -327,14 +329,18 @@ class Bar:
     needed: float | None = None
 
     def projected_s(self, part: Figures) -> float:
-        """Of the whole, from what was measured of a part."""
+        """Of the whole, from what was measured of a part, if the driver had a core of its own."""
         if self.needed is None:
             return part.wall_s * 10_000 / part.trials
-        return part.ramp_s + self.work_s * max(1.0, self.needed / part.rate)
+        return part.ramp_s + self.work_s * max(1.0, self.needed * part.steady_ms / 1000)
+
+    def carried(self, part: Figures) -> float:
+        """Reports a second, or trials where they follow one another, that a core carries."""
+        return part.trials / part.cpu_s if self.needed is None else 1000 / part.steady_ms
 
 
 def bars(quick: bool, full: bool) -> list[Bar]:
-    trials = 10_000 if full else 160 if quick else 800
+    trials = 10_000 if full else 160 if quick else 480
     slow, fast = ("50", "5000") if full else ("10", "250") if quick else ("20", "1000")
     return [
         Bar("10,000 trials of 1 s, 16 at once", 800, Case("Random() + FullLength(1)", 16, trials, 1.0), 625),
@@ -347,27 +353,24 @@ def bars(quick: bool, full: bool) -> list[Bar]:
 
 def hold(quick: bool, full: bool) -> None:
     """Ray's bars, each run in part or in full, in real time."""
-    print("\n| Ray's bar | limit s | run here | took s | driver busy | reports/s asked | carried | whole, s |")
+    print("\n| Ray's bar | limit s | run here | took s | driver busy | asked /s | a core carries /s | projected s |")
     print("|---|---|---|---|---|---|---|---|")
     for bar in bars(quick, full)[: 1 if quick else 3]:
         [part] = measure("local", [bar.case])
-        asked, carried = (
-            (f"{bar.needed:.0f}", f"{part.rate:.0f}") if bar.needed else ("16", f"{part.trials / part.wall_s:.1f}")
-        )
-        share = part.reports / part.trials * bar.case.epoch_s
-        print(f"| {bar.words} | {bar.limit_s:.0f} | {part.trials} trials of {share:.0f} s | {part.wall_s:.0f} | "
-              f"{part.cpu_s / part.wall_s:.0%} | {asked} | {carried} | {bar.projected_s(part):.0f} |")  # fmt: skip
+        length = part.reports / part.trials * bar.case.epoch_s
+        print(f"| {bar.words} | {bar.limit_s:.0f} | {part.trials} trials of {length:.0f} s | {part.wall_s:.0f} | "
+              f"{part.cpu_s / part.wall_s:.0%} | {bar.needed or 16:.0f} | {bar.carried(part):.0f} | "
+              f"{bar.projected_s(part):.0f} |", flush=True)  # fmt: skip
 
 
 def lengthen(trials: int) -> None:
-    """Whether trial 10,000 costs what trial 1,000 did, and what it leaves in memory."""
-    print(
-        "\n| trials | ms a trial, first quarter | last quarter | KiB kept a trial | peak MiB |\n|---|---|---|---|---|"
-    )
-    for strategy in ("Random() + ASHA(max_epochs=27)", "TPE() + ASHA(max_epochs=27)"):
-        [found] = measure("local", [Case(strategy, 16, trials, 0.0)])
-        print(f"| `{strategy}`, {trials:,} | {found.first_ms:.1f} | {found.last_ms:.1f} | {found.grown_kib:.1f} | "
-              f"{found.peak_mib:.0f} |")  # fmt: skip
+    """Whether the last trials cost what the first did, and what each leaves in memory."""
+    print("\n| trials | ms a trial, first quarter | last quarter | KiB kept a trial | peak MiB |")
+    print("|---|---|---|---|---|")
+    strategy = "TPE() + ASHA(max_epochs=27)"
+    [found] = measure("local", [Case(strategy, 16, trials, 0.0)])
+    print(f"| `{strategy}`, {trials:,} | {found.first_ms:.1f} | {found.last_ms:.1f} | {found.grown_kib:.1f} | "
+          f"{found.peak_mib:.0f} |", flush=True)  # fmt: skip
 
 
 def main() -> None:
