@@ -142,7 +142,7 @@ class Lanes:
         """Looks around between two events of Tune's loop.
 
         Raises:
-            HurryError: the study has closed and nothing runs any more, or what runs is not waited for.
+            HurryError: the study is over, or has closed and nothing runs any more, or what runs is not waited for.
         """
         if self._stopped() >= 1:
             self._conductor.close("interrupted")
@@ -150,6 +150,8 @@ class Lanes:
         self._end_hung()
         self._watch()
         if self._conductor.closing is None:
+            if not self._trial_of and self._conductor.finished:  # or Tune would write down all its trials, for nobody
+                raise HurryError("all trials are over")
             return
         now = time.monotonic()
         self._closed_at = self._closed_at or now

@@ -71,6 +71,7 @@ def fit(trainable: Any, placement: Any, lanes: Lanes, at_once: int) -> None:
                     storage_path=str(scratch),
                     verbose=0,
                     callbacks=[TuneCallback(lanes)],
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # elsewhere, scratch is not there
                 ),
             )
             with suppress(HurryError):

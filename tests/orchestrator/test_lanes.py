@@ -55,6 +55,22 @@ def test_a_lane_runs_one_leg_from_its_first_report_to_its_end(world):
     assert kinds.count("checkpointed") == 2
 
 
+def test_the_loop_ends_with_the_last_trial_and_not_before():
+    world = World(SPACE, Random() + FullLength(epochs=3), trials=2)
+    lanes, _ = driver(world)
+    for lane in "ab":
+        lanes.next_leg(lane)
+        lanes.began(lane, "actor")
+
+    lanes.heard("a", said(1, 2, 3))
+    lanes.tick()
+    lanes.heard("b", said(1, 2, 3))
+
+    with pytest.raises(HurryError, match="all trials are over"):
+        lanes.tick()
+    assert world.conductor.finish() == "done"
+
+
 def test_no_more_trials_are_proposed_than_run_at_once(world):
     lanes, _ = driver(world, ahead=3)
 

@@ -53,6 +53,20 @@ def run(train, strategy, storage, trials=None, space=SPACE, **more):
     return Study(train, space, "min loss", strategy, storage=storage, **more).run(trials=trials, progress=False)
 
 
+def test_ray_tune_saves_nothing_of_its_own(storage, monkeypatch):
+    from ray.tune.execution.tune_controller import TuneController
+
+    saves, states = [], []
+    monkeypatch.setattr(TuneController, "_schedule_trial_save", lambda _, trial, **more: saves.append(trial))
+    monkeypatch.setattr(TuneController, "save_to_dir", lambda controller: states.append(controller))
+
+    results = run(trainables.good, Random() + FullLength(2), storage, trials=3)
+
+    assert results.record.counts() == {"ended": 3}
+    assert saves == []  # where others do not see the driver's scratch, a save costs the actor
+    assert len(states) == 1  # when its loop begins; at its end, that is all trials, written for nobody
+
+
 def test_a_study_comes_back_as_a_table_with_its_best_trial(digits):
     _, results = digits
 
