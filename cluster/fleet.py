@@ -61,17 +61,24 @@ class Fleet:
 
     def to_start(self) -> tuple[NodeType, ...]:
         """The nodes that may still be started, one entry each."""
-        alive = [type_of(machine, self.types) for machine in self.machines]
         more = [
             kind
             for kind in sorted(self.types, key=lambda kind: (-kind.machine.gpus, -kind.machine.cpus))
-            for _ in range(max(0, kind.most - alive.count(kind.name)))
+            for _ in range(self.room_for(kind))
         ]
-        if self.most is None:
-            return tuple(more)
-        heads = {kind.name for kind in self.types if not kind.most}
-        workers = sum(name is not None and name not in heads for name in alive)
-        return tuple(islice(more, max(0, self.most - workers)))
+        return tuple(more if self.most is None else islice(more, self._room()))
+
+    def room_for(self, kind: NodeType) -> int:
+        """How many more nodes of a type may be started, if no other type is."""
+        alive = sum(type_of(machine, self.types) == kind.name for machine in self.machines)
+        left = max(0, kind.most - alive)
+        return left if self.most is None else min(left, self._room())
+
+    def _room(self) -> int:
+        """How many more nodes the bound over all types allows."""
+        workers = {kind.name for kind in self.types if kind.most}
+        alive = sum(type_of(machine, self.types) in workers for machine in self.machines)
+        return max(0, (self.most or 0) - alive)
 
 
 def type_of(machine: Machine, types: tuple[NodeType, ...]) -> str | None:

@@ -110,14 +110,11 @@ def fallbacks(wish: Wish, fleet: Fleet, exhausted: Sequence[str]) -> tuple[NodeT
     spot = {kind.name for kind in fleet.types if kind.spot}
     if not spot & set(exhausted):
         return ()
-    left = {kind.name for kind in fleet.to_start()}
     return tuple(
         kind
         for kind in fleet.types
-        if not kind.spot
-        and kind.name in left
-        and kind.name not in exhausted
-        and fit(wish, [kind.machine] * kind.most).at_once
+        if not kind.spot and kind.name not in exhausted
+        if fit(wish, [kind.machine] * fleet.room_for(kind)).at_once
     )
 
 

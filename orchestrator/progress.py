@@ -47,6 +47,7 @@ class Progress:
         self._console, self._live = console, live
         self._looked_at = self._told_at = -math.inf
         self._told: tuple[str | None, bool] = (None, False)
+        self._said: list[str] = []
 
     @staticmethod
     @contextmanager
@@ -83,14 +84,15 @@ class Progress:
             self._live.update(Group(drawn, *lines), refresh=True)
             return
         news = (best.id if best is not None and best.over else self._told[0], bool(bad))
-        if last or now - self._told_at >= LINE_S or news != self._told:
-            self._told_at, self._told = now, news
+        said = [line.plain for line in lines]
+        if last or news != self._told or (now - self._told_at >= LINE_S and said != self._said):
+            self._told_at, self._told, self._said = now, news, said
             for line in lines:
                 console.print(line, soft_wrap=True)
 
     def tell(self, text: str) -> None:
         """Says something once, above the table."""
-        self._console.print(Text(f"note: {one_line(text)}", style="yellow"), soft_wrap=True)
+        self._console.print(Text(f"note: {printable(' '.join(text.split()))}", style="yellow"), soft_wrap=True)
 
     def _line(self, best: TrialRecord | None, failed: int, last: bool) -> Text:
         record, terms, closing = self._conductor.record, self._conductor.terms, self._conductor.closing

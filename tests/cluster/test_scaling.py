@@ -1,6 +1,7 @@
 """Why a trial waits, in sentences; and what its machines cost."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -92,12 +93,15 @@ def test_why_a_trial_waits_is_said_in_sentences(bundle, fleet, scaling, said):
 def test_only_on_demand_types_that_fit_and_are_left_replace_exhausted_spot_machines():
     used_up = Fleet((HEAD.machine, *[STEADY.machine] * 3), (HEAD, SPOT, STEADY))
 
-    assert fallbacks(GPU.wish(), FLEET, ["spot"]) == (STEADY,)
+    bounded = replace(FLEET, most=2)  # spot machines alone would use it up
+
+    assert fallbacks(GPU.wish(), FLEET, ["spot"]) == fallbacks(GPU.wish(), bounded, ["spot"]) == (STEADY,)
+    assert fallbacks(GPU.wish(), replace(bounded, machines=(HEAD.machine, SPOT.machine, SPOT.machine)), ["spot"]) == ()
+    assert fallbacks(GPU.wish(), used_up, ["spot"]) == ()
     assert fallbacks(GPU.wish(), FLEET, ["steady"]) == ()
     assert fallbacks(GPU.wish(), FLEET, ["spot", "steady"]) == ()
     assert fallbacks(Bundle(gpus=2).wish(), FLEET, ["spot"]) == ()
     assert fallbacks(Bundle(labels={"ray.io/market-type": "spot"}).wish(), FLEET, ["spot"]) == ()
-    assert not any(kind is STEADY for kind in used_up.to_start())
 
 
 def test_an_on_demand_type_is_asked_for_by_a_label_that_no_spot_type_has():
