@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-SOURCES, WORLD = Path(os.environ["SOURCES"]), Path(os.environ["WORLD"])
+SOURCES, WORLD = Path(__file__).resolve().parents[2], Path(os.environ.get("WORLD", "."))
 HEAD, WORKERS = "10.44.0.10", ("10.44.0.11", "10.44.0.12")
 BEGAN = time.monotonic()
 
