@@ -70,6 +70,14 @@ def main():
         time.sleep(3)
 
     run("a440 check examples/digits.yaml -c cluster.yaml --set bundle='Bundle(gpus=1)'")
+    said = run("a440 cluster doctor -c cluster.yaml", expected=1)  # the machines' shared memory is small
+    assert "3 machines examined" in said
+    assert said.count("of shared memory, and Ray's objects go to disk") == 3
+    assert "is not shared by all nodes" not in said
+    said = run("a440 cluster doctor -c cluster.yaml --storage /root/alone", expected=1)
+    assert "/root/alone is not shared by all nodes of the cluster" in said
+    said = run(f"ssh -o LogLevel=ERROR root@{HEAD} 'bash -lc \"a440 cluster explain\"'")
+    assert "Nothing waits: all that was asked for runs." in said
     run("a440 submit examples/digits.yaml -c cluster.yaml --trials 12 --name first --set bundle='Bundle(gpus=1)'")
 
     print("\n# a worker is lost in the middle of a study", flush=True)
