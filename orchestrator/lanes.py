@@ -14,6 +14,9 @@ from orchestrator.terms import Report
 from search.protocol import Go
 
 GRACE_S = 30.0  # for running epochs to end after an interruption, more where epochs are longer
+NODE_LOST = "its node was lost"
+CUT_OFF, DIED = "its process does not answer any more", "its process died"
+NOTICED_S = {CUT_OFF: 10.0, DIED: 3.0}  # for Ray to notice that the machine is gone too, before a trial is blamed
 LATENCY_S = 0.2  # within which the driver surely answers
 
 
@@ -26,6 +29,9 @@ class Actors(Protocol):
 
     def keep(self, actor: Any) -> int:
         """Has it write a checkpoint of its newest epoch, which is returned; 0 when it could not."""
+
+    def lost_its_node(self, actor: Any, within_s: float) -> bool:
+        """Whether it died with its machine, which may be known only after some seconds."""
 
     def kill(self, actor: Any) -> None:
         """Ends it."""
@@ -135,6 +141,9 @@ class Lanes:
             self._conductor.end(trial, "timeout", f"no report for {self._trial_s:g} seconds")
         else:
             reason, own_fault = _cause(error)
+            seconds = next((s for start, s in NOTICED_S.items() if reason.startswith(start)), 0.0)
+            if seconds and self._actors.lost_its_node(self._actor_of.get(lane), seconds):
+                reason, own_fault = NODE_LOST, False
             self._conductor.lose(trial, reason, own_fault=own_fault)
         self._forget(lane)
 
@@ -190,7 +199,9 @@ def _cause(error: str) -> tuple[str, bool]:
     """A lost actor's reason in one line, and whether the trial counts it as its own fault."""
     text = " ".join(error.split()).split("Some common causes include")[0]  # those are guesses of Ray's
     if "node" in text and ("died" in text or "preempt" in text) and "The actor died because its node" in text:
-        return "its node was lost", False
+        return NODE_LOST, False
+    if "temporarily unavailable" in text:
+        return CUT_OFF, True
     if "LostError" in text:
         return text.rsplit("LostError:", 1)[1].strip()[:300] or "its process could not be trusted", True
     if "creation task" in text or "TuneError" in text:
@@ -200,7 +211,7 @@ def _cause(error: str) -> tuple[str, bool]:
     if "SIGSEGV" in text or "segfault" in text.lower():
         return "its process crashed (segmentation fault)", True
     if "actor died unexpectedly" in text or "ActorDiedError" in text or "died" in text:
-        return "its process died" + (_exit_code(text) or _unseen(text)), True
+        return DIED + (_exit_code(text) or _unseen(text)), True
     return text[:300], True
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray._private import worker
+from ray._private import state, worker
 
 from orchestrator.lanes import HurryError, Lanes
 from search.to_ray import TuneCallback, TuneScheduler, TuneSearcher
@@ -40,6 +41,19 @@ class RayActors:
         with suppress(ray.exceptions.RayError):
             return int(ray.get(actor.keep.remote(), timeout=KEEP_S))
         return 0
+
+    def lost_its_node(self, actor: Any, within_s: float) -> bool:
+        """Whether an actor died with its machine, which Ray may notice some seconds later than the actor's end."""
+        with suppress(ray.exceptions.RayError, KeyError, TypeError):
+            home = state.actors(actor._actor_id.hex())["Address"]["NodeID"]
+            for _ in range(int(within_s / 0.1)):
+                nodes = ray.nodes()
+                if len(nodes) < 2:
+                    return False
+                if not any(node["Alive"] and node["NodeID"] == home for node in nodes):
+                    return True
+                time.sleep(0.1)
+        return False
 
     def kill(self, actor: Any) -> None:
         ray.kill(actor, no_restart=True)

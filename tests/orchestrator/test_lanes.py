@@ -14,11 +14,14 @@ class Actors:
     """Remembers what was asked of it."""
 
     def __init__(self):
-        self.kept, self.killed = [], []
+        self.kept, self.killed, self.node_is_gone = [], [], False
 
     def keep(self, actor):
         self.kept.append(actor)
         return 1
+
+    def lost_its_node(self, actor, within_s):
+        return self.node_is_gone
 
     def kill(self, actor):
         self.killed.append(actor)
@@ -116,6 +119,11 @@ def test_a_failure_that_a_worker_tells_ends_the_trial_alone(world):
             "its process died without a word: a crash, os._exit(), or out of memory",
             True,
         ),
+        (
+            "The actor 71 is unavailable: The actor is temporarily unavailable: RpcError: Connection reset by peer",
+            "its process does not answer any more",
+            True,
+        ),
         ("something else\nwith lines", "something else with lines", True),
         (
             "The actor died because of an error raised in its creation task, pid=3\n  File x\nImportError: no y",
@@ -136,6 +144,21 @@ def test_a_lost_actor_is_told_in_words_and_tried_again(error, reason, own_fault,
     assert reason in trial.reason
     assert trial.faults == (1 if own_fault else 0)
     assert json.loads(lanes.next_leg("b")["leg"])["trial"] == "t00001"
+
+
+@pytest.mark.parametrize(
+    "error", ["The actor is dead because ... died ... exit code 3.", "it is temporarily unavailable"]
+)
+def test_a_process_that_ended_with_its_machine_is_no_fault_of_its_trial(error, world):
+    lanes, actors = driver(world)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+    actors.node_is_gone = True
+
+    lanes.lost("a", error)
+
+    trial = world.conductor.record.trials["t00001"]
+    assert (trial.status, trial.reason, trial.faults) == ("waiting", "its node was lost", 0)
 
 
 def test_an_interruption_keeps_a_checkpoint_and_leaves_the_loop_when_nothing_runs(world):
