@@ -100,7 +100,9 @@ class Lanes:
 
     def began(self, lane: str, actor: Any) -> None:
         """The lane's actor has taken the leg; one that comes after the study has closed is not wanted any more."""
-        if self._conductor.closing is not None:
+        if self._conductor.closing is not None:  # or it would train epochs that nobody hears of
+            self._forget(lane)
+            self._actors.kill(actor)
             return
         self._actor_of[lane] = actor
         self._heard_at[lane] = self._began_at[lane] = time.monotonic()
