@@ -5,7 +5,7 @@ may break at any time: the log is read on from where it was.
 """
 
 import asyncio
-import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,20 +22,10 @@ from cluster.to_ray import REFUSAL, RefusedError, first_line, with_token
 STOP_S = 120  # that a driver is given for its checkpoints; Ray's own 3 s would cut them off
 PATIENCE_S = 60.0  # for which a server that does not answer is asked again
 RETRY_S = 2.0
-EXCLUDED = (
-    ".git",
-    ".venv",
-    "venv",
-    "runs",
-    "__pycache__",
-    ".env",
-    ".env.*",
-    "*.pem",
-    "*.key",
-    "id_rsa*",
-    "id_ed25519*",
-)
-"""What never travels: the past, results, and secrets. What .gitignore names stays too (Ray's rule)."""
+_PAST, _MADE = (".git", "runs"), (".venv", "venv", "__pycache__")
+_SECRET = (".env", ".env.*", "*.pem", "*.key", "id_rsa*", "id_ed25519*")
+EXCLUDED = (*_PAST, *_MADE, *_SECRET)
+"""What never travels. What .gitignore names stays too (Ray's rule)."""
 
 _NEEDS = (
     "Ray's jobs need more than ray[tune]: {error}. "
@@ -64,6 +54,17 @@ class Job:
         """Whether it will do nothing more."""
         over: bool = JobStatus(self.status).is_terminal()
         return over
+
+    @property
+    def exit_code(self) -> int:
+        """What a program that has followed it exits with: 130 for a job that was stopped, as after Ctrl-C."""
+        return {"SUCCEEDED": 0, "STOPPED": 130}.get(self.status, 1)
+
+
+def show(text: str) -> None:
+    """Passes a piece of a log on to this terminal at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 class Jobs:
@@ -122,7 +123,7 @@ class Jobs:
             asked: bool = self._client.stop_job(name)
             return asked
 
-    def follow(self, name: str, say: Callable[[str], None], *, tail: int | None = None) -> Job:
+    def follow(self, name: str, say: Callable[[str], None] = show, *, tail: int | None = None) -> Job:
         """Passes a job's log on as it grows, over broken connections, until the job is over.
 
         Args:
@@ -145,9 +146,12 @@ class Jobs:
                 if job.over:
                     return job
                 if job.status == JobStatus.RUNNING.value:
-                    told = asyncio.run(self._follow(name, say, told))
+                    with quiet(JobSubmissionClient.__module__):  # it tells when a line closes
+                        told = asyncio.run(self._follow(name, say, told))
                 lost_at = None
-            except (ConnectionError, OSError) as error:
+            except BrokenPipeError:  # whoever reads us has seen enough
+                raise
+            except ConnectionError as error:
                 lost_at = lost_at or time.monotonic()
                 if time.monotonic() - lost_at > PATIENCE_S:
                     raise ConnectionError(
@@ -162,18 +166,21 @@ class Jobs:
 
     async def _follow(self, name: str, say: Callable[[str], None], told: int) -> int:
         """Passes on what comes after so many characters until the connection ends; how many there were then."""
-        seen = 0
-        try:
-            logging.getLogger(JobSubmissionClient.__module__).setLevel(logging.WARNING)  # it tells when a line closes
-            async for piece in self._client.tail_job_logs(name):
-                new = piece[max(0, told - seen) :]
-                seen += len(piece)
-                if new:
-                    say(new)
-                    told = seen
-        except Exception as error:  # aiohttp's own kinds, which are not ours to import
-            raise ConnectionError(first_line(error)) from error
-        return told
+        import aiohttp
+
+        seen, pieces = 0, self._client.tail_job_logs(name)
+        while True:
+            try:
+                piece = await anext(pieces, None)
+            except (RuntimeError, OSError, aiohttp.ClientError):  # broken: whoever looks next tells if that lasts
+                return told
+            if piece is None:
+                return told
+            new = piece[max(0, told - seen) :]
+            seen += len(piece)
+            if new:
+                say(new)
+                told = seen
 
     @contextmanager
     def _told(self, name: str = "") -> Iterator[None]:

@@ -1,14 +1,12 @@
 """A KubeRay cluster by way of kubectl, which has the user's credentials."""
 
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-WAIT_S = 20.0
+from cluster.tunnel import forwarded, free_port
 
 
 def apply(file: Path) -> int:
@@ -29,33 +27,15 @@ def run_on_head(name: str, *command: str, interactive: bool = False) -> int:
 
 @contextmanager
 def tunnel(name: str, port: int) -> Iterator[int]:
-    """A port of this machine that leads to one of the head's service, for as long as the block lasts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        here = int(probe.getsockname()[1])
-    line = subprocess.Popen(  # noqa: S603
-        [_kubectl(), "port-forward", _head_pod(name), f"{here}:{port}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        until = time.monotonic() + WAIT_S
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", here)) == 0:
-                    break
-            if line.poll() is not None or time.monotonic() > until:
-                line.kill()
-                said = (line.stderr.read() if line.stderr else "").strip().splitlines() or ["it does not answer"]
-                raise ConnectionError(
-                    f"kubectl finds no way to {name}: {said[-1]}. Look: kubectl get rayclusters,pods,services"
-                )
-            time.sleep(0.1)
+    """A port of this machine that leads to one of the head's pod, for as long as the block lasts."""
+
+    def cause(said: str) -> str:
+        last = (said.strip().splitlines() or ["it does not answer"])[-1]
+        return f"kubectl finds no way to {name}: {last}. Look: kubectl get rayclusters,pods,services"
+
+    here = free_port()
+    with forwarded([_kubectl(), "port-forward", _head_pod(name), f"{here}:{port}"], here, cause):
         yield here
-    finally:
-        line.terminate()
-        line.wait()
 
 
 def _head_pod(name: str) -> str:

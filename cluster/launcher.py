@@ -167,6 +167,8 @@ def describe(file: LaunchFile) -> str:
         words = [kind.kind, *amounts, *(["spot"] if kind.spot else [])]
         price = f", {kind.price:g} an hour each" if kind.price is not None else ""
         lines.append(f"  {kind.name:<12} {many:<8} {' '.join(filter(None, words))}{price}")
+    if (cost := file.cost_per_hour()) is not None:
+        lines.append(f"costs    {cost[0]:.4g} an hour with no more than there always are, {cost[1]:.4g} with all")
     if file.provider != "local":
         lines.append(f"idle     a node is ended after {file.idle_minutes:g} min without work")
     if file.storage:

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 
 from cluster.auth_token import private_token_file
 from cluster.fleet import GROUP, NodeType
+from cluster.tunnel import free_port
 
 HEAD = "ray.head.default"  # Ray's fake provider knows its head by this name
 HEAD_ID = f"{'f' * 51}00000"  # and by this id
@@ -82,8 +82,8 @@ class Simulation:
 
     def __enter__(self) -> "Simulation":
         self.folder = Path(tempfile.mkdtemp(prefix="a440s-", dir="/tmp"))  # short: Ray's sockets lie in it
-        self.address = f"127.0.0.1:{_free_port()}"
-        self.jobs_address = f"http://127.0.0.1:{_free_port()}" if self._dashboard else ""
+        self.address = f"127.0.0.1:{free_port()}"
+        self.jobs_address = f"http://127.0.0.1:{free_port()}" if self._dashboard else ""
         self._token = private_token_file(os.environ)
         (self.folder / "autoscaler.json").write_text(json.dumps(self._config()))
         self._told()
@@ -232,9 +232,3 @@ def _marked(mark: str) -> list[Any]:
 def _resources(kind: NodeType) -> dict[str, float]:
     """A machine's resources for the autoscaler, without memory, which all machines share here."""
     return {name: amount for name, amount in kind.machine.resources().items() if amount and name != "memory"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

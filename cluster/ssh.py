@@ -5,13 +5,13 @@ Ray's launcher tries a wrong key or a dead host for 15 minutes in silence, and t
 
 import os
 import shlex
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from cluster.tunnel import forwarded, free_port
 
 CONNECT_S = 8
 _CAUSES = (
@@ -78,31 +78,11 @@ class Ssh:
     @contextmanager
     def tunnel(self, port: int) -> Iterator[int]:
         """A port of this machine that leads to a loopback port of the host, for as long as the block lasts."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            here = int(probe.getsockname()[1])
+        here = free_port()
         forward = ("-N", "-L", f"127.0.0.1:{here}:127.0.0.1:{port}", "-o", "ExitOnForwardFailure=yes")
         alive = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")
-        line = subprocess.Popen(  # noqa: S603
-            self.command(options=(*forward, *alive)), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        try:
-            self._wait_for(line, here)
+        with forwarded(self.command(options=(*forward, *alive)), here, lambda said: self._cause(said or "timed out")):
             yield here
-        finally:
-            line.terminate()
-            line.wait()
-
-    def _wait_for(self, line: "subprocess.Popen[str]", port: int) -> None:
-        until = time.monotonic() + 3 * CONNECT_S
-        while time.monotonic() < until:
-            if line.poll() is not None:
-                raise ConnectionError(self._cause(line.stderr.read() if line.stderr else ""))
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            time.sleep(0.1)
-        raise ConnectionError(self._cause("timed out"))
 
     def _cause(self, words: str) -> str:
         """What ssh said, in two sentences."""

@@ -1,10 +1,8 @@
 """A job's log is read on over broken connections, with no letter lost or told twice."""
 
-import pytest
-
-pytest.importorskip("ray")
-
 from types import SimpleNamespace
+
+import pytest
 
 from cluster import jobs
 from cluster.jobs import Jobs, _meant
@@ -39,12 +37,12 @@ class FakeServer:
         text = self.get_job_logs(name)
         yield text[:7]  # a piece that ends within a line
         yield text[7:]
+        self.shown += 2
+        yield self.get_job_logs(name)[len(text) :]  # what is written while it is followed
         if self.breaks and self.shown >= self.breaks[0]:
             self.breaks.pop(0)
             self.deaf = 2
-            self.shown += 1
             raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
-        self.shown += 2
 
 
 def following(server):
@@ -84,6 +82,19 @@ def test_a_server_that_stays_away_is_told_with_how_to_come_back(monkeypatch):
 
     with pytest.raises(ConnectionError, match=r"not answered for 60 s; the job x .* a440 watch x --address http"):
         following(server).follow("x", print)
+
+
+def test_a_reader_that_has_seen_enough_is_not_taken_for_a_broken_line():
+    def closed(text):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        following(FakeServer(20, breaks=[])).follow("x", closed)
+
+
+@pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("STOPPED", 130), ("FAILED", 1)])
+def test_a_program_that_followed_a_job_ends_as_it_did(status, code):
+    assert jobs.Job("x", status).exit_code == code
 
 
 @pytest.mark.parametrize(
