@@ -1,12 +1,16 @@
 """A cluster examined from within: each machine's versions, clock, disk and name, and whether it sees the storage."""
 
+import os
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cluster.checkup import Checkup, examine, findings
 from orchestrator.folder import root_of
 from orchestrator.nodes import check_nodes
+from orchestrator.outliving import JOB
+from orchestrator.submission import A440, job_name
 
 ANSWER_S = 30.0
 
@@ -67,6 +71,32 @@ def diagnose(address: str | None, storage: str | None) -> Diagnosis:
         if storage is not None:
             wrong += _tried(storage)
     return Diagnosis(good, tuple(dict.fromkeys(wrong)), storage or "")
+
+
+def send(file: str, storage: str | None, say: Callable[[str], None]) -> int:
+    """Looks at what leads to a cluster from here, then has one of its own machines examine all; the exit code.
+
+    Args:
+        file: the cluster's launch file.
+        storage: to be tried from every machine; None for the launch file's, if it has one.
+        say: is told line by line what is looked at here.
+    """
+    from cluster.auth_token import private_token_file
+    from cluster.jobs import Jobs
+    from cluster.launcher import Cluster
+
+    found = Cluster(file)
+    say(f"token    {private_token_file(os.environ)}, readable by its owner alone")
+    if not found.kuberay:
+        head = found.head()
+        head.check()
+        say(f"ssh      {head.host} answers")
+    where = storage or found.file.storage
+    words = [*A440, "cluster", "doctor", *(["--storage", where] if where else [])]
+    with found.jobs_address() as address:
+        jobs = Jobs(address)
+        name = jobs.submit(shlex.join(words), job_name("doctor"), None, variables={JOB: "yes"})
+        return jobs.follow(name).exit_code
 
 
 def _tried(storage: str) -> list[str]:

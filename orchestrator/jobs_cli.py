@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.mends import Mends, printable
-from orchestrator.outliving import JOB
 
 if TYPE_CHECKING:
     from cluster.jobs import Job
@@ -53,24 +52,22 @@ def submit(study: str, cluster: str | None, address: str | None, **options: Any)
     The working folder travels along, without what .gitignore names, secrets (.env, keys) and results.
     """
     with Mends():
-        variables = _variables(options["variables"])
-        resumed = "://" in study or Path(study).is_dir() or not Path(study).suffix
-        command = _resume(study, options) if resumed else _run(study, cluster, options)
-        name = options["name"] or f"{Path(study.rstrip('/')).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+        from orchestrator import submission
+
+        budget = {key: options[key] for key in ("trials", "hours")}
+        if submission.is_resumed(study):
+            command = submission.resuming_command(study, **budget)
+        else:
+            settings, storage = options["settings"], options["storage"]
+            command = submission.new_command(study, cluster, settings, storage=storage, **budget)
+        variables = submission.variables_of(options["variables"], _screen(options["detach"]))
+        name, again = options["name"] or submission.job_name(study), _again(cluster, address)
         with _jobs(cluster, address) as jobs:
-            jobs.submit(
-                command,
-                name,
-                Path.cwd(),
-                variables={JOB: "yes", **_screen(options["detach"]), **variables},
-                packages=options["packages"],
-                excluded=options["excluded"],
-            )
-            again = _again(cluster, address)
+            packages, excluded = options["packages"], options["excluded"]
+            jobs.submit(command, name, Path.cwd(), variables=variables, packages=packages, excluded=excluded)
             click.echo(f"job {name} goes on if this terminal ends. Come back: a440 watch {name}{again}", err=True)
-            if options["detach"]:
-                return
-            _followed(jobs.follow(name, _say), again)
+            if not options["detach"]:
+                _end_as(jobs.follow(name), again)
 
 
 @click.command()
@@ -80,7 +77,7 @@ def watch(job: str | None, cluster: str | None, address: str | None) -> None:
     """Follow a job's log again; the newest one's where none is named."""
     with Mends(), _jobs(cluster, address) as jobs:
         name = job or _newest(jobs.list())
-        _followed(jobs.follow(name, _say, tail=SHOWN), _again(cluster, address))
+        _end_as(jobs.follow(name, tail=SHOWN), _again(cluster, address))
 
 
 @click.command()
@@ -93,7 +90,7 @@ def stop(job: str, cluster: str | None, address: str | None) -> None:
             click.echo(f"{job} is over already")
             return
         click.echo(f"{job} was asked to stop; it writes its checkpoints", err=True)
-        found = jobs.follow(job, _say, tail=0)
+        found = jobs.follow(job, tail=0)
         click.echo(f"{job} {found.status.lower()}", err=True)
 
 
@@ -118,69 +115,6 @@ def jobs(cluster: str | None, address: str | None) -> None:
             for each in found
         ]
         print_rows(list(rows[0]), rows)
-
-
-def _run(study: str, cluster: str | None, options: dict[str, Any]) -> str:
-    """The command of a new study; raises ValueError where it could not run or its results would be lost."""
-    from cluster.launch_file import read
-    from orchestrator.spec import load
-
-    inside = _inside(study)
-    settings = list(options["settings"])
-    storage = options["storage"] or (read(cluster).storage if cluster else None)
-    if storage:
-        settings.append(f"storage={storage}")
-    trials = None if options["trials"] is None else _count(options["trials"])
-    load(study, settings).with_budget(trials, options["hours"]).check_budget()  # what is wrong is told here, at once
-    if not any(setting.startswith("storage=") for setting in settings) and _relative_storage(study):
-        settings.append("storage=~/runs")  # a job's own folder is thrown away when it ends
-    words = ["python", "-m", "orchestrator.cli", "run", inside]
-    words += [word for setting in settings for word in ("--set", setting)]
-    words += ["--trials", str(trials)] if trials is not None else []
-    words += ["--hours", options["hours"]] if options["hours"] else []
-    words += ["--cluster", _inside(cluster)] if cluster else []
-    return shlex.join(words)
-
-
-def _resume(folder: str, options: dict[str, Any]) -> str:
-    given = {key: options[key] for key in ("trials", "hours") if options[key]}
-    words = ["python", "-m", "orchestrator.cli", "resume", folder]
-    return shlex.join([*words, *(word for key, value in given.items() for word in (f"--{key}", value))])
-
-
-def _inside(file: str) -> str:
-    """A file's path in the folder that travels; raises ValueError where it would stay behind."""
-    try:
-        return str(Path(file).resolve().relative_to(Path.cwd()))
-    except ValueError:
-        raise ValueError(
-            f"{file} lies outside of {Path.cwd()}, which is what travels to the cluster. "
-            f"Go where all that it needs is: cd {Path(file).resolve().parent}"
-        ) from None
-
-
-def _relative_storage(study: str) -> bool:
-    from orchestrator import strict_yaml
-
-    storage = strict_yaml.read(Path(study).read_text(encoding="utf-8"), study).data.get("storage", "runs")
-    return "://" not in str(storage) and not str(storage).startswith(("/", "~"))
-
-
-def _count(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"--trials {text!r} is no number. Write how many: --trials 64") from None
-
-
-def _variables(settings: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not name or not equals:
-            raise ValueError(f"--env {setting!r} sets nothing. Write a name and a value: --env WANDB_MODE=offline")
-        found[name] = value
-    return found
 
 
 def _screen(detached: bool) -> dict[str, str]:
@@ -214,15 +148,10 @@ def _newest(found: "list[Job]") -> str:
     return found[0].name
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _followed(job: "Job", again: str) -> None:
-    """Exits as the job did."""
-    if job.status == "SUCCEEDED":
-        return
-    said = " ".join(job.said.split())[:300]
-    click.echo(printable(f"{job.name} {job.status.lower()}: {said}. Its log: a440 watch {job.name}{again}"), err=True)
-    sys.exit(130 if job.status == "STOPPED" else 1)
+def _end_as(job: "Job", again: str) -> None:
+    """Exits as the job did, with what Ray said of its end."""
+    if job.exit_code:
+        said = " ".join(job.said.split())[:300]
+        words = f"{job.name} {job.status.lower()}: {said}. Its log: a440 watch {job.name}{again}"
+        click.echo(printable(words), err=True)
+    sys.exit(job.exit_code)

@@ -5,12 +5,11 @@ actors are used again, because a new process costs a second and a reset a few mi
 """
 
 import logging
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import ray
 from ray import tune
 from ray._private import state, worker
 
+from cluster.process import environment, quiet
 from orchestrator.lanes import HurryError, Lanes
 from search.to_ray import TuneCallback, TuneScheduler, TuneSearcher
 
@@ -70,7 +70,7 @@ def fit(trainable: Any, placement: Any, lanes: Lanes, at_once: int) -> None:
     """
     scratch = Path(tempfile.mkdtemp(prefix="a440-tune-"))
     try:
-        with _settings({**_SETTINGS, "TUNE_MAX_PENDING_TRIALS_PG": str(max(1, at_once))}), _silence():
+        with environment({**_SETTINGS, "TUNE_MAX_PENDING_TRIALS_PG": str(max(1, at_once))}), _silence():
             tuner = tune.Tuner(
                 tune.with_resources(trainable, placement),
                 tune_config=tune.TuneConfig(
@@ -95,31 +95,13 @@ def fit(trainable: Any, placement: Any, lanes: Lanes, at_once: int) -> None:
 
 
 @contextmanager
-def _settings(settings: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for as long as the block lasts; Ray Tune reads them in the driver."""
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
 def _silence() -> Iterator[None]:
     """Keeps Ray Tune's own words out of our table; what matters of them is told by the ledger."""
-    loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray.air", "ray.util")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
     printed, worker.print_to_stdstream = worker.print_to_stdstream, lambda *_, **__: None  # "(raylet) A worker died"
     try:
-        yield
+        with ExitStack() as stack:
+            for name in ("ray.tune", "ray.train", "ray.air", "ray.util"):
+                stack.enter_context(quiet(name, logging.CRITICAL))
+            yield
     finally:
         worker.print_to_stdstream = printed
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)

@@ -45,8 +45,7 @@ def outlive(name: str, address: str | None) -> None:
         warnings.warn(f"this study ends with its SSH connection: {error}", stacklevel=3)
         return
     print(f"job {job} goes on if this connection ends. Come back: a440 watch {job}", file=sys.stderr)
-    found = jobs.follow(job, _say)
-    raise SystemExit(0 if found.status == "SUCCEEDED" else 130 if found.status == "STOPPED" else 1)
+    raise SystemExit(jobs.follow(job).exit_code)
 
 
 def is_tied(environment: Mapping[str, str], address: str | None) -> bool:
@@ -62,8 +61,3 @@ def this_program() -> str | None:
     if len(words) < 2 or words[1:2] == ["-c"] or hasattr(sys, "ps1"):
         return None
     return shlex.join([sys.executable, *words[1:]])
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()

@@ -34,34 +34,21 @@ def up(file: str, force: bool) -> None:
         sys.exit(code)
 
 
-@cluster.command()
-@click.argument("file", type=click.Path(dir_okay=False))
-def down(file: str) -> None:
-    """End a cluster: its machines, or what runs of Ray on those that are yours."""
-    with Mends():
-        from cluster.launcher import Cluster
+def _with_launcher(verb: str, said: str) -> None:
+    """A command that hands a launch file to Ray's launcher, or to kubectl."""
 
-        sys.exit(Cluster(file).down())
+    @cluster.command(name=verb, help=said)
+    @click.argument("file", type=click.Path(dir_okay=False))
+    def command(file: str) -> None:
+        with Mends():
+            from cluster.launcher import Cluster
 
-
-@cluster.command()
-@click.argument("file", type=click.Path(dir_okay=False))
-def status(file: str) -> None:
-    """Show a cluster's machines and what they do."""
-    with Mends():
-        from cluster.launcher import Cluster
-
-        sys.exit(Cluster(file).status())
+            sys.exit(getattr(Cluster(file), verb)())
 
 
-@cluster.command()
-@click.argument("file", type=click.Path(dir_okay=False))
-def attach(file: str) -> None:
-    """Open a shell on a cluster's head."""
-    with Mends():
-        from cluster.launcher import Cluster
-
-        sys.exit(Cluster(file).attach())
+_with_launcher("down", "End a cluster: its machines, or what runs of Ray on those that are yours.")
+_with_launcher("status", "Show a cluster's machines and what they do.")
+_with_launcher("attach", "Open a shell on a cluster's head.")
 
 
 @cluster.command()
@@ -115,9 +102,10 @@ def doctor(file: str | None, address: str | None, storage: str | None) -> None:
     where something is to be mended.
     """
     with Mends():
+        from orchestrator.doctor import diagnose, send
+
         if file is not None:
-            sys.exit(_sent(file, storage))
-        from orchestrator.doctor import diagnose
+            sys.exit(send(file, storage, click.echo))
         from orchestrator.launched import as_launched
 
         launched = as_launched()
@@ -125,28 +113,3 @@ def doctor(file: str | None, address: str | None, storage: str | None) -> None:
         for line in found.lines():
             click.echo(printable(line))
         sys.exit(1 if found.wrong else 0)
-
-
-def _sent(file: str, storage: str | None) -> int:
-    """Examines a cluster from one of its own machines, and what leads there from this one."""
-    import os
-    import shlex
-    import time
-
-    from cluster.auth_token import private_token_file
-    from cluster.jobs import Jobs
-    from cluster.launcher import Cluster
-    from orchestrator.outliving import JOB
-
-    found = Cluster(file)
-    click.echo(f"token    {private_token_file(os.environ)}, readable by its owner alone")
-    if not found.kuberay:
-        head = found.head()
-        head.check()
-        click.echo(f"ssh      {head.host} answers")
-    where = storage or found.file.storage
-    words = ["python", "-m", "orchestrator.cli", "cluster", "doctor", *(["--storage", where] if where else [])]
-    with found.jobs_address() as address:
-        jobs = Jobs(address)
-        name = jobs.submit(shlex.join(words), f"doctor-{time.strftime('%Y%m%d-%H%M%S')}", None, variables={JOB: "yes"})
-        return 0 if jobs.follow(name, lambda text: click.echo(text, nl=False)).status == "SUCCEEDED" else 1
