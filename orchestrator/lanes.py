@@ -7,6 +7,7 @@ either: an actor is only something that can be asked to keep a checkpoint, or be
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.conductor import Conductor
@@ -17,6 +18,17 @@ GRACE_S = 30.0  # for running epochs to end after an interruption, more where ep
 NODE_LOST = "its node was lost"
 CUT_OFF, DIED = "its process does not answer any more", "its process died"
 NOTICED_S = {CUT_OFF: 10.0, DIED: 3.0}  # for Ray to notice that the machine is gone too, before a trial is blamed
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """An actor that is gone, and a machine of which it is not known yet."""
+
+    actor: Any
+    reason: str
+    until: float
+
+
 LATENCY_S = 0.2  # within which the driver surely answers
 
 
@@ -30,8 +42,8 @@ class Actors(Protocol):
     def keep(self, actor: Any) -> int:
         """Has it write a checkpoint of its newest epoch, which is returned; 0 when it could not."""
 
-    def lost_its_node(self, actor: Any, within_s: float) -> bool:
-        """Whether it died with its machine, which may be known only after some seconds."""
+    def lost_its_node(self, actor: Any) -> bool | None:
+        """Whether the machine of one that is gone is gone too; None where there is no other machine."""
 
     def kill(self, actor: Any) -> None:
         """Ends it."""
@@ -70,11 +82,13 @@ class Lanes:
         self._actor_of: dict[str, Any] = {}
         self._heard_at: dict[str, float] = {}
         self._hung: set[str] = set()
+        self._unclear: dict[str, _Loss] = {}
         self._longest_s = 0.0  # between two reports
         self._closed_at: float | None = None
 
     def next_leg(self, lane: str) -> dict[str, Any] | None:
         """The config of a Tune trial: one leg as JSON."""
+        self._judge_losses()  # while nothing runs, Tune asks for legs and does nothing else
         if len(self._conductor.running) >= self._at_once + self._wanted_ahead():
             return None
         legs = self._conductor.ask(lane, "leg")
@@ -139,15 +153,18 @@ class Lanes:
         trial = self._trial_of.get(lane)
         if trial is None:
             return
+        reason, own_fault = _cause(error)
+        seconds = next((s for start, s in NOTICED_S.items() if reason.startswith(start)), None)
         if lane in self._hung:
             self._conductor.end(trial, "timeout", f"no report for {self._trial_s:g} seconds")
+            self._forget(lane)
+        elif seconds is not None and lane in self._actor_of:
+            self._heard_at.pop(lane)
+            self._unclear[lane] = _Loss(self._actor_of.pop(lane), reason, time.monotonic() + seconds)
+            self._judge_losses()
         else:
-            reason, own_fault = _cause(error)
-            seconds = next((s for start, s in NOTICED_S.items() if reason.startswith(start)), 0.0)
-            if seconds and self._actors.lost_its_node(self._actor_of.get(lane), seconds):
-                reason, own_fault = NODE_LOST, False
             self._conductor.lose(trial, reason, own_fault=own_fault)
-        self._forget(lane)
+            self._forget(lane)
 
     def tick(self) -> None:
         """Looks around between two events of Tune's loop.
@@ -159,6 +176,7 @@ class Lanes:
             self._conductor.close("interrupted")
         self._conductor.check_time()
         self._end_hung()
+        self._judge_losses()
         self._watch()
         if self._conductor.closing is None:
             if not self._trial_of and self._conductor.finished:  # or Tune would write down all its trials, for nobody
@@ -168,6 +186,16 @@ class Lanes:
         self._closed_at = self._closed_at or now
         if self._stopped() >= 2 or not self._actor_of or now - self._closed_at > max(GRACE_S, 1.5 * self._longest_s):
             raise HurryError(self._conductor.closing)
+
+    def _judge_losses(self) -> None:
+        """Actors whose machine is gone too are no fault of their trials; Ray may notice that some seconds later."""
+        for lane, loss in list(self._unclear.items()):
+            gone = self._actors.lost_its_node(loss.actor)
+            if gone is False and time.monotonic() < loss.until:
+                continue
+            reason = NODE_LOST if gone else loss.reason
+            self._conductor.lose(self._trial_of[lane], reason, own_fault=not gone)
+            self._forget(lane)
 
     def _ended(self, trial: str, end: Mapping[str, Any]) -> None:
         if end["status"] == "lost":
@@ -192,6 +220,7 @@ class Lanes:
         if lane in self._began_at:
             self._leg_s = 0.8 * self._leg_s + 0.2 * max(time.monotonic() - self._began_at.pop(lane), 1e-3)
         self._heard_at.pop(lane, None)
+        self._unclear.pop(lane, None)
         self._actor_of.pop(lane, None)
         self._trial_of.pop(lane, None)
         self._conductor.forget(lane)

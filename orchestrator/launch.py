@@ -7,7 +7,6 @@ actors are used again, because a new process costs a second and a reset a few mi
 import logging
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -42,18 +41,12 @@ class RayActors:
             return int(ray.get(actor.keep.remote(), timeout=KEEP_S))
         return 0
 
-    def lost_its_node(self, actor: Any, within_s: float) -> bool:
-        """Whether an actor died with its machine, which Ray may notice some seconds later than the actor's end."""
-        with suppress(ray.exceptions.RayError, KeyError, TypeError):
-            home = state.actors(actor._actor_id.hex())["Address"]["NodeID"]
-            for _ in range(int(within_s / 0.1)):
-                nodes = ray.nodes()
-                if len(nodes) < 2:
-                    return False
-                if not any(node["Alive"] and node["NodeID"] == home for node in nodes):
-                    return True
-                time.sleep(0.1)
-        return False
+    def lost_its_node(self, actor: Any) -> bool | None:
+        nodes = ray.nodes()
+        if len(nodes) < 2:
+            return None
+        home = state.actors(actor._actor_id.hex()).get("Address", {}).get("NodeID")
+        return home is not None and not any(node["Alive"] and node["NodeID"] == home for node in nodes)
 
     def kill(self, actor: Any) -> None:
         ray.kill(actor, no_restart=True)

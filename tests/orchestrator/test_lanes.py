@@ -14,13 +14,13 @@ class Actors:
     """Remembers what was asked of it."""
 
     def __init__(self):
-        self.kept, self.killed, self.node_is_gone = [], [], False
+        self.kept, self.killed, self.node_is_gone = [], [], None
 
     def keep(self, actor):
         self.kept.append(actor)
         return 1
 
-    def lost_its_node(self, actor, within_s):
+    def lost_its_node(self, actor):
         return self.node_is_gone
 
     def kill(self, actor):
@@ -146,19 +146,56 @@ def test_a_lost_actor_is_told_in_words_and_tried_again(error, reason, own_fault,
     assert json.loads(lanes.next_leg("b")["leg"])["trial"] == "t00001"
 
 
-@pytest.mark.parametrize(
-    "error", ["The actor is dead because ... died ... exit code 3.", "it is temporarily unavailable"]
-)
-def test_a_process_that_ended_with_its_machine_is_no_fault_of_its_trial(error, world):
+@pytest.mark.parametrize("error", ["The actor is dead because ... died ... exit code 3.", "temporarily unavailable"])
+@pytest.mark.parametrize("noticed", ["at once", "later", "never"])
+def test_a_process_that_ended_with_its_machine_is_no_fault_of_its_trial(error, noticed, world, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(lanes_module.time, "monotonic", lambda: now[0])
     lanes, actors = driver(world)
     lanes.next_leg("a")
     lanes.began("a", "actor")
-    actors.node_is_gone = True
+    actors.node_is_gone = noticed == "at once"
 
     lanes.lost("a", error)
+    now[0] += 2.0
+    before = world.conductor.record.trials["t00001"].status
+    actors.node_is_gone = noticed != "never"
+    lanes.tick()
+    now[0] += 9.0
+    lanes.tick()
 
     trial = world.conductor.record.trials["t00001"]
-    assert (trial.status, trial.reason, trial.faults) == ("waiting", "its node was lost", 0)
+    assert before == ("waiting" if noticed == "at once" else "running")  # nobody is blamed in a hurry
+    assert (trial.status, trial.faults) == ("waiting", 1 if noticed == "never" else 0)
+    assert (trial.reason == "its node was lost") is (noticed != "never")
+
+
+def test_a_loss_is_judged_while_tune_only_asks_for_legs(world, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(lanes_module.time, "monotonic", lambda: now[0])
+    lanes, actors = driver(world)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+    actors.node_is_gone = False
+    lanes.lost("a", "temporarily unavailable")
+    now[0] += 11.0
+
+    leg = json.loads(lanes.next_leg("b")["leg"])
+
+    assert leg["trial"] == "t00001"
+
+
+def test_a_leg_that_begins_after_the_study_has_closed_is_ended(world):
+    lanes, actors = driver(world)
+    lanes.next_leg("a")
+    world.conductor.close("interrupted")
+
+    lanes.began("a", "actor")
+    lanes.lost("a", "The actor is dead because it was killed by `ray.kill`")
+
+    assert actors.killed == ["actor"]
+    assert world.conductor.record.trials["t00001"].faults == 0
+    assert lanes.running == 0
 
 
 def test_an_interruption_keeps_a_checkpoint_and_leaves_the_loop_when_nothing_runs(world):
