@@ -9,21 +9,8 @@ from cluster import Bundle, Fleet, Machine, NodeType
 from cluster.fit import fit
 from cluster.outlay import outlay, started_for
 from cluster.scaling import Launch, Scaling, explain, fallbacks, selector_of
+from tests.kit.fleets import HEAD, SPOT, STEADY
 
-HEAD = NodeType(name="head", machine=Machine(name="head", cpus=2), price=0.1)
-SPOT = NodeType(
-    name="spot",
-    machine=Machine(name="spot", cpus=4, gpus=1, labels={"ray.io/market-type": "spot"}),
-    most=3,
-    spot=True,
-    price=0.4,
-)
-STEADY = NodeType(
-    name="steady",
-    machine=Machine(name="steady", cpus=4, gpus=1, labels={"ray.io/market-type": "on-demand"}),
-    most=3,
-    price=1.25,
-)
 FLEET = Fleet((HEAD.machine,), (HEAD, SPOT, STEADY))
 GPU = Bundle(gpus=1)
 

@@ -1,27 +1,25 @@
 """Studies on machines that come and go: Ray's own autoscaler over pretended machines, one cluster for the module."""
 
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from cluster import Bundle, Fleet, Machine, NodeType
+from cluster import Bundle, Fleet
+from cluster.clouds import Options, launch_text
+from cluster.launch_file import parse
 from cluster.simulation import Simulation
-from orchestrator import FullLength, Grid, Random, Study, choice, fixed, ledger, uniform
+from orchestrator import FullLength, Grid, Random, Results, Study, choice, fixed, ledger, uniform
 from orchestrator.drive import drive
+from orchestrator.rehearsal import Weather, rehearse
 from tests.kit import trainables
+from tests.kit.fleets import HEAD, SPOT, STEADY
 
-HEAD = NodeType(name="head", machine=Machine(name="head", cpus=2))
-SPOT = NodeType(
-    name="spot",
-    machine=Machine(name="spot", cpus=2, gpus=1, labels={"ray.io/market-type": "spot"}),
-    most=3,
-    spot=True,
-)
-STEADY = NodeType(
-    name="steady", machine=Machine(name="steady", cpus=2, gpus=1, labels={"ray.io/market-type": "on-demand"}), most=2
-)
+ROOT = Path(__file__).resolve().parents[2]
 TYPES = (HEAD, SPOT, STEADY)
 
 
@@ -140,3 +138,55 @@ def test_trials_that_wait_for_exhausted_spot_machines_turn_to_on_demand_ones(sim
     assert results.record.notes == [
         "Spot machines (spot) have not come for 4 s: steady is asked for instead, on demand."
     ]
+
+
+def test_why_nothing_runs_is_explained_for_all_that_waits_and_for_a_study(simulation, tmp_path):
+    import ray
+    from ray.util.placement_group import placement_group, remove_placement_group
+
+    from orchestrator.explanation import explanations
+
+    (tmp_path / "study.yaml").write_text(
+        "train: tests.kit.trainables:Paced\nspace: {x: 'uniform(0, 1)'}\ngoal: min loss\nstrategy: Random()\n"
+        "bundle: Bundle(gpus=2)\n"
+    )
+    assert ray.is_initialized()
+    nothing = list(explanations(None, None, simulation.address))
+    group = placement_group([{"GPU": 7}])
+    try:
+        wait_until(lambda: "waits" in "".join(explanations(None, None, simulation.address)), 20)
+        there, waiting = explanations(None, None, simulation.address)
+        [_, of_study] = explanations(str(tmp_path / "study.yaml"), None, simulation.address)
+    finally:
+        remove_placement_group(group)
+
+    assert nothing[-1] == "Nothing waits: all that was asked for runs."
+    assert "the largest has" in there
+    assert waiting.startswith("A group of 7 GPU waits. It will never run: each trial needs 7 GPUs")
+    assert of_study.startswith("Bundle(gpus=2): It will never run: each trial needs 2 GPUs")
+
+
+def test_a_launch_file_is_rehearsed_on_this_machine(tmp_path):
+    file = tmp_path / "cluster.yaml"
+    file.write_text(launch_text("aws", Options(spot=True, max_workers=3)))
+    (tmp_path / "study.yaml").write_text(
+        "train: tests.kit.trainables:Paced\nspace: {x: 'uniform(0, 1)'}\ngoal: min loss\nstrategy: Random()\n"
+        f"bundle: Bundle(gpus=1)\nbudget: {{trials: 2}}\nstorage: {tmp_path / 'runs'}\n"
+    )
+    words = ["--machines", "2", "--exhausted", "gpu_spot", "--spot-seconds", "3", "--idle-seconds", "3"]
+
+    command = [sys.executable, "-m", "orchestrator.cli", "cluster", "simulate", file, tmp_path / "study.yaml", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the cluster may have 3 machines, and 2 are pretended at once" in done.stderr
+    assert "Spot machines (gpu_spot) have not come for 3 s: gpu is asked for instead, on demand." in done.stdout
+    [folder] = (tmp_path / "runs").iterdir()
+    assert set(Results(folder).frame()["status"]) == {"ended"}
+
+
+def test_a_type_that_is_not_in_the_file_cannot_be_exhausted(tmp_path):
+    file = parse(launch_text("aws", Options(spot=True)))
+
+    with pytest.raises(ValueError, match=r"no type 'gpus' to be exhausted\. Name one of the file's: gpu_spot, gpu"):
+        rehearse(study(tmp_path, Bundle(gpus=1)), file, Weather(exhausted=["gpus"]))

@@ -2,20 +2,10 @@
 
 from dataclasses import replace
 
-from cluster import Bundle, Fleet, Machine, NodeType
+from cluster import Bundle, Fleet, Machine
 from cluster.scaling import Launch, Scaling
 from orchestrator.waiting import Need, Waiting
-
-HEAD = NodeType(name="head", machine=Machine(name="head", cpus=2))
-SPOT = NodeType(
-    name="spot",
-    machine=Machine(name="spot", cpus=4, gpus=1, labels={"ray.io/market-type": "spot"}),
-    most=4,
-    spot=True,
-)
-STEADY = NodeType(
-    name="steady", machine=Machine(name="steady", cpus=4, gpus=1, labels={"ray.io/market-type": "on-demand"}), most=4
-)
+from tests.kit.fleets import HEAD, SPOT, STEADY
 
 
 class FakeRay:
