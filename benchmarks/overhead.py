@@ -58,6 +58,7 @@ def a440_reports(trials: int) -> dict[str, float]:
 def a440_resume(trials: int) -> dict[str, float]:
     """Seconds from a finished study of `trials` to its next trial's proposal: TPE's state included."""
     from orchestrator import ASHA, TPE, Study, drive, ledger, uniform
+    from orchestrator.watchdog import Watchdog
 
     def nine(params: dict) -> Any:
         for epoch in range(9):
@@ -71,7 +72,7 @@ def a440_resume(trials: int) -> dict[str, float]:
         outlook = longer.plan()
         began = time.perf_counter()
         reading = ledger.read(done.folder / "ledger")
-        driver = drive._Driver(longer, done.folder, b"", outlook, drive._Before(), None, False, None)
+        driver = drive._Driver(longer, done.folder, b"", outlook, drive.Before(), None, None, None, Watchdog(), False)
         conductor = driver._conductor(_Book(), lambda: 0.0)
         conductor.replay(reading.events)
         [leg] = conductor.ask("lane", "1")

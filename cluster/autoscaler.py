@@ -14,7 +14,7 @@ from cluster.fit import Wish
 from cluster.scaling import Launch, Scaling
 from cluster.to_ray import first_line, machines, with_token
 
-__all__ = ["demand", "jobs_address_here", "machines", "scaling"]
+__all__ = ["demand", "jobs_address_here", "machines", "scaling", "session"]
 
 LATELY_S = 120.0  # for which a refusal of the provider counts
 
@@ -52,6 +52,20 @@ def scaling() -> Scaling:
         ),
         idle=len(status.idle_nodes),
     )
+
+
+def session() -> str:
+    """The name of this Ray's session, which a head that is started anew has only where its state lies on disk.
+
+    Raises:
+        ConnectionError: the head does not answer.
+    """
+    try:
+        client = ray._raylet.GcsClient(address=ray.get_runtime_context().gcs_address)
+        found = client.internal_kv_get(b"session_name", ray_constants.KV_NAMESPACE_SESSION, timeout=5)
+    except (ray.exceptions.RayError, RuntimeError, ValueError) as error:
+        raise ConnectionError(f"Ray's head does not answer: {first_line(error)}. Look: ray status") from error
+    return bytes(found or b"").decode()
 
 
 def demand(wish: Wish, trials: int, selector: Mapping[str, str]) -> None:

@@ -3,7 +3,6 @@
 lease -> ledger -> conductor (replayed) -> Ray -> Ray Tune <-> lanes <-> conductor -> tables
 """
 
-import dataclasses
 import signal
 import time
 import warnings
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster import Fleet
 from orchestrator import ledger, saved
+from orchestrator.before import Before
 from orchestrator.budget import span
 from orchestrator.conductor import Conductor
 from orchestrator.floors import check_workers, worker_folders
@@ -25,7 +25,6 @@ from orchestrator.home import probe as probe_store
 from orchestrator.lanes import Lanes
 from orchestrator.launched import as_launched
 from orchestrator.ledger import Ledger
-from orchestrator.lessons import lessons_of
 from orchestrator.nodes import check_nodes
 from orchestrator.outliving import outlive
 from orchestrator.plan import Plan, plan
@@ -36,9 +35,8 @@ from orchestrator.stops import counted_stops
 from orchestrator.study import Study
 from orchestrator.terms import Terms
 from orchestrator.waiting import Waiting
+from orchestrator.watchdog import Watchdog
 from search import Space
-from search.notation import STRATEGIES, parse
-from search.protocol import Lesson
 from search.schedulers import compared_epochs, judged_epochs, last_epoch, needs_checkpoints, rungs
 from trainables.contract import Brief
 from trainables.data import Dealt
@@ -68,15 +66,16 @@ def drive(
             if _nothing_left(study, folder):
                 if study.whole:  # its driver may have been killed between its end and its test
                     dealt = study.deal()
-                    _Before.of(study, folder).check_data(dealt)
+                    Before.of(study, folder).check_data(dealt)
                     score_test(study, Results(folder, study.space), dealt)
                 return _shown(Results(folder, study.space), progress)
         elif isinstance(study.storage, str):
             probe_store(study.storage)
-        before = _Before.of(study, folder)
+        before = Before.of(study, folder)
         dealt = study.deal()
         before.check_data(dealt)
-        connection, fleet = stack.enter_context(_connected(address, may_come))
+        dog = stack.enter_context(Watchdog())  # before Ray, whose end may hang
+        connection, fleet = stack.enter_context(_connected(address, may_come, dog))
         outlook = before.kept(plan(study, fleet))
         if not outlook.fits:
             raise ValueError(outlook.why)
@@ -88,58 +87,11 @@ def drive(
         probe(folder)
         saved.save(study, folder)
         cluster = None if connection.embedded else fleet
-        driver = _Driver(study, folder, packed, outlook, before, dealt, progress, hold, cluster)
-        driver.run(lambda: 2 if hold.lost else len(stops))
+        dog.resume = f"Go on with: a440 resume {address_of(folder)}"
+        driver = _Driver(study, folder, packed, outlook, before, dealt, hold, cluster, dog, progress)
+        driver.run(lambda: 2 if hold.lost or dog.gone else len(stops))
         score_test(study, Results(folder, study.space), dealt)
         return _shown(Results(folder, study.space), progress)
-
-
-@dataclass(frozen=True)
-class _Before:
-    """What a study knows before its first trial, or was decided when it began.
-
-    Attributes:
-        lessons: trials of earlier studies; none where the ledger has them already.
-        notes: what was learned from each.
-        picked: the sampler that `Auto` was settled to, as it was written down; None in a new study.
-        data: the digest of the study's data when it began; None in a new study, or without data.
-    """
-
-    lessons: tuple[Lesson, ...] = ()
-    notes: tuple[str, ...] = ()
-    picked: str | None = None
-    data: str | None = None
-
-    @staticmethod
-    def of(study: Study, folder: Path | None) -> "_Before":
-        """Reads the studies to learn from; of a study that has begun, what its ledger says.
-
-        Raises:
-            ValueError: nothing can be learned from one of them; no trial was started.
-        """
-        events = ledger.read(folder / "ledger").events if folder is not None else []
-        if any(event["event"] == "trial_proposed" for event in events):
-            started = [event for event in events if event["event"] == "study_started"]
-            picked, data = (next((e[name] for e in started if e.get(name)), None) for name in ("picked", "data"))
-            return _Before(picked=picked, data=data)
-        lessons, notes = lessons_of(study.learn_from, study.space, study.goal)
-        return _Before(tuple(lessons), tuple(notes))
-
-    def check_data(self, dealt: Dealt | None) -> None:
-        """Raises ValueError where the data are not those that the study began with."""
-        if self.data is not None and dealt is not None and dealt.digest != self.data:
-            raise ValueError(
-                f"the data have changed since the study began (their digest was {self.data}, and is {dealt.digest}). "
-                f"Put the old ones back, or begin a new study with them: a440 run"
-            )
-
-    def kept(self, outlook: Plan) -> Plan:
-        """The plan with the sampler that the study began with, whatever the machine is now."""
-        if self.picked is None or not outlook.picked:
-            return outlook
-        sampler = parse(self.picked, STRATEGIES)
-        strategy = dataclasses.replace(outlook.strategy, sampler=sampler)
-        return dataclasses.replace(outlook, strategy=strategy, picked=f"{sampler}, as when the study began")
 
 
 class NestedParams:
@@ -162,39 +114,40 @@ class Clock:
         return self._before_s + time.monotonic() - self._began
 
 
+@dataclass(frozen=True)
 class _Driver:
-    """What one run of a driver holds together."""
+    """What one run of a driver holds together.
 
-    def __init__(
-        self,
-        study: Study,
-        folder: Path,
-        packed: bytes,
-        outlook: Plan,
-        before: _Before,
-        dealt: Dealt | None,
-        progress: bool,
-        hold: Hold,
-        fleet: Fleet | None,
-    ):
-        self._hold, self._fleet = hold, fleet
-        self._study, self._folder, self._packed, self._outlook = study, folder, packed, outlook
-        self._before, self._dealt, self._progress = before, dealt, progress
+    Attributes:
+        packed: the trainable, as it travels.
+        fleet: of the cluster that it runs on; None for a Ray of its own.
+    """
+
+    study: Study
+    folder: Path
+    packed: bytes
+    outlook: Plan
+    before: Before
+    dealt: Dealt | None
+    hold: Hold
+    fleet: Fleet | None
+    dog: Watchdog
+    progress: bool
 
     def run(self, stopped: Callable[[], int]) -> None:
         """Replays the ledger, runs Ray Tune's loop, and writes the end."""
-        reading = ledger.read(self._folder / "ledger")
+        reading = ledger.read(self.folder / "ledger")
         before_s = max((event["t"] for event in reading.events), default=0.0)
         next_seq = reading.events[-1]["seq"] + 1 if reading.events else 1
         clock = Clock(before_s)
         with ExitStack() as stack:
-            hold = self._hold
-            book = Ledger(self._folder / "ledger", clock, next_seq, hold.segment_bytes, hold.hurry)
+            hold = self.hold
+            book = Ledger(self.folder / "ledger", clock, next_seq, hold.segment_bytes, hold.hurry)
             stack.callback(book.close)
             book.quarantine(reading)
             conductor = self._conductor(book, clock)
             self._open(conductor, reading)
-            view = stack.enter_context(Progress.of(self._study, self._folder, conductor, self._outlook, self._progress))
+            view = stack.enter_context(Progress.of(self.study, self.folder, conductor, self.outlook, self.progress))
             try:
                 self._fit(conductor, view, stopped)
                 conductor.finish()
@@ -203,19 +156,19 @@ class _Driver:
                     conductor.close(f"the driver failed: {type(error).__name__}: {error}")
                     conductor.finish()
                     raise DriverError(
-                        f"the driver of {self._folder.name} failed: {type(error).__name__}. "
-                        f"What was recorded is safe; go on with: a440 resume {address_of(self._folder)}"
+                        f"the driver of {self.folder.name} failed: {type(error).__name__}. "
+                        f"What was recorded is safe; go on with: a440 resume {address_of(self.folder)}"
                     ) from error
                 raise StorageError(
-                    f"the ledger in {self._folder} cannot be written any more: {book.failure.strerror}. "
-                    f"Free space there, then: a440 resume {address_of(self._folder)}"
+                    f"the ledger in {self.folder} cannot be written any more: {book.failure.strerror}. "
+                    f"Free space there, then: a440 resume {address_of(self.folder)}"
                 ) from error
             view.draw(last=True)
 
     def _conductor(self, book: Ledger, clock: Clock) -> Conductor:
         from search.to_ray import engines
 
-        study = self._study
+        study = self.study
         terms = Terms(
             space=study.space,
             goal=study.goal,
@@ -228,21 +181,21 @@ class _Driver:
             replaces=study.strategy.scheduler.mutates,
             retries=study.retries,
             start=tuple(dict(point) for point in study.start),
-            lessons=self._before.lessons,
+            lessons=self.before.lessons,
         )
 
         def warn(text: str) -> None:
             conductor.note(text)
 
-        strategy = self._outlook.strategy
+        strategy = self.outlook.strategy
         pair = engines(strategy, study.space, seed=study.seed, goal=study.goal, trials=terms.trials, warn=warn)
         conductor = Conductor(terms, *pair, book.append, clock)
         return conductor
 
     def _open(self, conductor: Conductor, reading: ledger.Reading) -> None:
         """Reads back what there is, and writes that a driver is at work."""
-        study = self._study
-        changes = _accepted_changes(study, self._folder) if reading.events else []
+        study = self.study
+        changes = _accepted_changes(study, self.folder) if reading.events else []
         conductor.begin_study(
             reading.events,
             format=ledger.FORMAT,
@@ -252,17 +205,17 @@ class _Driver:
             budget=str(study.budget),
             study=saved.document(study),
             at=time.time(),
-            **({"picked": str(self._outlook.strategy.sampler)} if self._outlook.picked else {}),
+            **({"picked": str(self.outlook.strategy.sampler)} if self.outlook.picked else {}),
             **({"by_last": True} if study.by_last else {}),
             **({"lineage": dict(study.lineage)} if study.lineage else {}),
-            **(self._dealt.told() if self._dealt is not None else {}),
+            **(self.dealt.told() if self.dealt is not None else {}),
         )
         told = set(conductor.record.notes)
         for note in [
             *(f"ledger: {problem}" for problem in reading.problems),
             *changes,
-            *self._before.notes,
-            *self._hold.told,
+            *self.before.notes,
+            *self.hold.told,
         ]:
             if note not in told:
                 conductor.note(note)
@@ -272,21 +225,24 @@ class _Driver:
         from orchestrator import launch
         from trainables.to_ray import tune_trainable
 
-        study, terms = self._study, conductor.terms
+        study, terms = self.study, conductor.terms
         brief = Brief(
             terms.goal.metric,
             terms.goal.metrics,
-            self._dealt.given if self._dealt else None,
+            self.dealt.given if self.dealt else None,
             study.whole,
             terms.goal.mode,
         )
 
         hung_s = study.budget.trial_minutes and study.budget.trial_minutes * 60
-        at_once = self._outlook.at_once
-        waiting = Waiting(study.bundle, self._fleet or Fleet(()), at_once, autoscaler)
+        at_once = self.outlook.at_once
+        waiting = Waiting(study.bundle, self.fleet or Fleet(()), at_once, autoscaler)
 
         def watch() -> None:
-            for text in self._hold.news():
+            self.dog.moved()
+            if self.dog.gone:
+                conductor.close(self.dog.gone)
+            for text in self.hold.news():
                 conductor.note(text)
             for text in waiting.look(lanes.waiting, lanes.running):
                 conductor.note(text)
@@ -298,29 +254,30 @@ class _Driver:
             launch.RayActors(),
             watch,
             at_once,
-            ahead=2 if self._outlook.strategy.sampler.learns else 8,
+            ahead=2 if self.outlook.strategy.sampler.learns else 8,
             trial_s=hung_s,
             stopped=stopped,
         )
-        trainable = tune_trainable(self._packed, self._session(terms), study.repeats, brief)
-        with waiting if self._fleet is not None else nullcontext():
+        trainable = tune_trainable(self.packed, self._session(terms), study.repeats, brief)
+        with waiting if self.fleet is not None else nullcontext():
             launch.fit(trainable, to_ray.placement(study.bundle), lanes, at_once + 8)
 
     def _session(self, terms: Terms) -> dict[str, Any]:
         """What is the same for all trials of the study."""
-        scheduler = self._study.strategy.scheduler
+        scheduler = self.study.strategy.scheduler
         return {
-            "folder": home_of(self._folder) or self._folder,
+            "folder": home_of(self.folder) or self.folder,
             "aim": terms.goal,
             "judged": terms.judged,
             "musts": rungs(scheduler) if needs_checkpoints(scheduler) else (),
             "last_epoch": terms.last_epoch,
-            "by_last": self._study.by_last,
+            "by_last": self.study.by_last,
         }
 
 
 @contextmanager
-def _connected(address: str | None, may_come: Fleet | None) -> "Iterator[tuple[Connection, Fleet]]":
+def _connected(address: str | None, may_come: Fleet | None, dog: Watchdog) -> "Iterator[tuple[Connection, Fleet]]":
+    from cluster import autoscaler
     from cluster.to_ray import connect
 
     with ExitStack() as stack:
@@ -330,8 +287,10 @@ def _connected(address: str | None, may_come: Fleet | None) -> "Iterator[tuple[C
             if end.code == signal.SIGTERM:
                 raise KeyboardInterrupt from end
             raise
-        if may_come is None and not connection.embedded and (launched := as_launched()):
-            may_come = launched.fleet()
+        if not connection.embedded:
+            dog.watch(autoscaler.session)
+            if may_come is None and (launched := as_launched()):
+                may_come = launched.fleet()
         yield connection, replace(may_come or Fleet(()), machines=connection.machines)
 
 
