@@ -6,16 +6,17 @@ from pathlib import Path
 
 import ray
 from ray._common.utils import get_ray_address_file
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 from ray.autoscaler.v2.sdk import get_cluster_status, request_cluster_resources
 
 from cluster.address import address_on_this_host
 from cluster.fit import Wish
-from cluster.scaling import Launch, Scaling
+from cluster.scaling import Launch, Scaling, reasons
 from cluster.to_ray import first_line, machines, with_token
 
 __all__ = ["demand", "jobs_address_here", "machines", "scaling", "session"]
 
+LOG_BYTES = 2**16
 LATELY_S = 120.0  # for which a refusal of the provider counts
 
 
@@ -29,7 +30,7 @@ def scaling() -> Scaling:
         status = get_cluster_status(ray.get_runtime_context().gcs_address, timeout=10)
     except (ray.exceptions.RayError, RuntimeError) as error:
         raise ConnectionError(f"Ray's head does not answer: {first_line(error)}. Look: ray status") from error
-    now, demands = time.time(), status.resource_demands
+    now, demands, why = time.time(), status.resource_demands, reasons(_monitor_log())
     groups = [
         (Wish(part.bundle, part.count, (group.strategy or "PACK").lower(), {}), 1)
         for group in demands.placement_group_demand
@@ -46,12 +47,23 @@ def scaling() -> Scaling:
         launching=tuple(Launch(p.ray_node_type_name, p.count, now - p.request_ts_s) for p in status.pending_launches),
         booting=tuple(node.ray_node_type_name for node in status.pending_nodes),
         refused=tuple(
-            Launch(f.ray_node_type_name, f.count, now - f.failed_ts_s, f.details or "")
+            Launch(f.ray_node_type_name, f.count, now - f.failed_ts_s, f.details or why.get(f.ray_node_type_name, ""))
             for f in status.failed_launches
             if now - f.failed_ts_s < LATELY_S
         ),
         idle=len(status.idle_nodes),
     )
+
+
+def _monitor_log() -> str:
+    """The end of the autoscaler's log; empty where this host is not the head."""
+    file = Path(worker.global_worker.node.get_logs_dir_path()) / "monitor.log"
+    try:
+        with file.open("rb") as log:
+            log.seek(max(0, file.stat().st_size - LOG_BYTES))
+            return log.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def session() -> str:

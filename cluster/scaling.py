@@ -1,5 +1,6 @@
 """What an autoscaler is doing, and why a trial waits, in plain sentences."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from cluster.fit import Wish, fit
 from cluster.fleet import Fleet, NodeType
 from cluster.selector import suits
 
+_FAILED = re.compile(r"Failed to launch \d+ nodes of type (\S+): (\S.*)$", re.MULTILINE)
+_EXCEPTION = re.compile(r"Node Launch Exception \(([^)]*)\): (.*)")
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -17,7 +21,7 @@ class Launch:
     Attributes:
         kind: the node type's name.
         ago_s: when they were asked for; of a refusal, when it was refused.
-        reason: of a refusal, in the provider's words; empty where Ray does not pass them on.
+        reason: of a refusal, in the provider's words; empty where they are not known here.
     """
 
     kind: str
@@ -127,6 +131,19 @@ def selector_of(kind: NodeType, fleet: Fleet) -> dict[str, str]:
         f"{kind.name} has no label that tells it from spot machines. "
         f"Add to it in the launch file: labels: {{ray.io/market-type: {ON_DEMAND}}}"
     )
+
+
+def reasons(log: str) -> dict[str, str]:
+    """Why a provider refused machines, by their type: the newest of what the autoscaler's log says.
+
+    >>> reasons("INFO node_provider.py:491 -- Failed to launch 1 nodes of type spot: Node Launch Exception (Quota): no")
+    {'spot': 'Quota: no'}
+    """
+    found = {}
+    for kind, said in _FAILED.findall(log):
+        exception = _EXCEPTION.fullmatch(said)
+        found[kind] = f"{exception[1]}: {exception[2]}" if exception else said
+    return found
 
 
 def summed(launches: Sequence[Launch]) -> list[Launch]:

@@ -136,7 +136,8 @@ def _scales(study: "Study", fleet: "Fleet", found: "Fit", at_once: int) -> str:
 
     started = Counter(kind.name for kind in started_for(study.bundle.wish(), fleet, at_once))
     machines = ", ".join(f"{count} {name}" for name, count in started.items())
-    return f"to {at_once} at once, with {machines} more (at most {found.why}" + ")"
+    most = found.why.rstrip(".") if found.at_once == at_once else f"{at_once} at once"
+    return f"to {most}, with {machines} more"
 
 
 def _hours(worth: tuple[int, int] | None, epoch_s: float | None, at_once: int) -> tuple[float, float] | None:

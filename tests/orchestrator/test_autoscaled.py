@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster import Bundle, Fleet
+from cluster import Bundle, Fleet, autoscaler
 from cluster.clouds import Options, launch_text
 from cluster.launch_file import parse
+from cluster.scaling import summed
 from cluster.simulation import Simulation
 from orchestrator import FullLength, Grid, Random, Results, Study, choice, fixed, ledger, uniform
 from orchestrator.drive import drive
@@ -129,12 +130,17 @@ def test_trials_that_wait_for_exhausted_spot_machines_turn_to_on_demand_ones(sim
     simulation.exhaust("spot")
 
     results = run(study(tmp_path, Bundle(gpus=1)), simulation, trials=2, spot_s=4.0)
+    [refused] = summed(autoscaler.scaling().refused)
     simulation.exhaust()
     left = groups()
     wait_until(lambda: not groups(), 20)
 
     assert set(results.frame()["status"]) == {"ended"}
     assert set(left) == {"steady"}
+    assert (refused.kind, refused.reason) == (
+        "spot",
+        "InsufficientInstanceCapacity: no capacity for spot at the moment",
+    )
     assert results.record.notes == [
         "Spot machines (spot) have not come for 4 s: steady is asked for instead, on demand."
     ]
