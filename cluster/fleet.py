@@ -18,6 +18,7 @@ class NodeType:
         least: how many there always are.
         most: how many there may be.
         spot: whether the provider may take them back at any time.
+        priority: of types that suit alike Ray starts the one with the highest, of equals the first in the file.
         price: of one node for an hour, in the currency of whoever pays; None where it is not known.
         kind: the provider's word for it, such as `g5.xlarge`.
     """
@@ -27,6 +28,7 @@ class NodeType:
     least: int = 0
     most: int = 0
     spot: bool = False
+    priority: int = 0
     price: float | None = None
     kind: str = ""
 

@@ -193,6 +193,7 @@ def _type(group: Group, scales: bool, ours: Mapping[str, Any]) -> NodeType:
         least=least,
         most=most,
         spot=is_spot(group) or labels.get(MARKET) == SPOT,
+        priority=part.whole(group.document, (*group.at, "priority"), group.said.get("priority", 0)),
         price=_number(group.document, at, annotations.get(PRICE)),
         kind=str(selector.get("node.kubernetes.io/instance-type", "")),
     )

@@ -40,10 +40,10 @@ def outlay(wish: Wish, fleet: Fleet, trials: int) -> Outlay:
 
 
 def started_for(wish: Wish, fleet: Fleet, trials: int) -> tuple[NodeType, ...]:
-    """The nodes that so many trials at once would have started: spot first, and of those that fit the smallest."""
+    """The nodes that so many trials at once would have started: of those that fit the smallest, by their priority."""
     started: list[NodeType] = []
     fitting = [kind for kind in fleet.to_start() if fit(wish, [kind.machine] * max(1, kind.most)).at_once]
-    for kind in sorted(fitting, key=lambda kind: (not kind.spot, kind.machine.gpus, kind.machine.cpus)):
+    for kind in sorted(fitting, key=lambda kind: (kind.machine.gpus, kind.machine.cpus, -kind.priority)):
         if _holds(wish, fleet, started) >= trials:
             break
         started.append(kind)

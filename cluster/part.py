@@ -46,6 +46,13 @@ def count(document: Document, path: Path, value: Any) -> int:
     return min(value, MANY)
 
 
+def whole(document: Document, path: Path, value: Any) -> int:
+    """A whole number, of either sign."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise fail(document, path, f"{value!r} is not a whole number", "Write one without quotes, say 1.")
+    return value
+
+
 def amount(document: Document, path: Path, value: Any) -> float:
     """A number from 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):

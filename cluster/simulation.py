@@ -147,7 +147,7 @@ class Simulation:
                 "node_config": {},
                 "min_workers": kind.least,
                 "max_workers": kind.most,
-                "priority": int(kind.spot),
+                "priority": kind.priority,
             }
         commands = ("initialization", "setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray")
         return {

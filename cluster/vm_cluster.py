@@ -105,6 +105,7 @@ def _type(
         least=part.count(document, (*at, "min_workers"), said.get("min_workers", 0)),
         most=part.count(document, (*at, "max_workers"), said.get("max_workers", 0 if name == head else most)),
         spot=is_spot(provider, config) or labels.get(MARKET) == SPOT,
+        priority=part.whole(document, (*at, "priority"), said.get("priority", 0)),
         price=None if price is None else part.amount(document, ("metadata", "a440", "prices", name), price),
         kind=kind_of(provider, config),
     )

@@ -1,5 +1,6 @@
 """Blocks that launch files have in common: what is ours in the metadata, how nodes are set up, how Ray is started."""
 
+from cluster.amounts import SPOT
 from cluster.clouds.options import Options
 from cluster.clouds.template import scalar
 
@@ -45,6 +46,11 @@ def metadata(options: Options, worker: str, spot: str = "", head: str = "head") 
     else:
         lines.append(f"    # prices: {{{head}: 0.2, {worker}: 1.0}}  # of one node for an hour")
     return "\n".join(lines)
+
+
+def priority(market: str, indent: str = "") -> list[str]:
+    """The line by which Ray takes spot machines before the same ones on demand; none for those."""
+    return [f"{indent}priority: 1  # before the same machine on demand"] if market == SPOT else []
 
 
 def mounts(options: Options) -> str:

@@ -80,6 +80,7 @@ def _group(options: Options, name: str, market: str, least: int) -> str:
         "least": str(least),
         "most": str(options.max_workers),
         "labels": ", ".join([*labels, f"{MARKET}: {market}"]),
+        "priority": "\n".join(blocks.priority(market)),
         "start": ", ".join(start),
         "price": ""
         if price is None

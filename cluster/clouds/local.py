@@ -42,10 +42,13 @@ def launch_text(options: Options) -> str:
 def _type(options: Options, name: str, kind: str, market: str, least: int) -> str:
     labels = ", ".join([*([f"{ACCELERATOR}: {kind}"] if kind else []), f"{MARKET}: {market}"])
     resources = f"CPU: {options.cpus or CPUS}" + (f", GPU: {options.gpus}" if options.gpus else "")
-    return f"""\
-  {name}:
-    min_workers: {least}
-    max_workers: {options.max_workers}
-    resources: {{{resources}}}
-    labels: {{{labels}}}
-    node_config: {{}}"""
+    lines = [
+        f"  {name}:",
+        f"    min_workers: {least}",
+        f"    max_workers: {options.max_workers}",
+        f"    resources: {{{resources}}}",
+        f"    labels: {{{labels}}}",
+        *blocks.priority(market, "    "),
+        "    node_config: {}",
+    ]
+    return "\n".join(lines)

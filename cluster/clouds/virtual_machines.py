@@ -79,6 +79,7 @@ def _type(kind: str, options: Options, name: str, chosen: Chosen | None, market:
             f"    max_workers: {options.max_workers}",
             f"    resources: {_resources(kind, chosen)}",
             f"    labels: {_labels(chosen, market)}",
+            *blocks.priority(market, "    "),
         ]
     lines.append("    node_config:")
     machine = chosen or Chosen(_head_machine(kind))

@@ -9,7 +9,7 @@ from cluster.lint.places import of_type
 
 
 def check(file: LaunchFile) -> Findings:
-    """Heads on spot, spot types without a twin on demand, and markets that no label tells."""
+    """Heads on spot, spot types without a twin on demand or behind it, and markets that no label tells."""
     document = file.document
     if file.head.spot:
         seen = "the head is a spot machine, and with it the whole cluster may go at any time"
@@ -35,6 +35,10 @@ def check(file: LaunchFile) -> Findings:
                 seen = f"{twin.name} is what {kind.name} falls back on, and no label says so"
                 mend = f"Write labels: {{{MARKET}: {ON_DEMAND}}}"
                 yield warning(document, (*of_type(file, twin), "labels", MARKET), seen, mend)
+        first = max((twin.priority for twin in twins if _alike(twin, kind)), default=kind.priority - 1)
+        if kind.priority <= first:
+            seen = f"{kind.name} has no higher priority than its on-demand twin, which Ray may take though spot is free"
+            yield warning(document, (*of_type(file, kind), "priority"), seen, f"Write priority: {first + 1}")
 
 
 def _twins(file: LaunchFile, spot: NodeType) -> list[NodeType]:
@@ -47,6 +51,11 @@ def _twins(file: LaunchFile, spot: NodeType) -> list[NodeType]:
         and kind.machine.gpus == spot.machine.gpus
         and kind.machine.cpus >= spot.machine.cpus
     ]
+
+
+def _alike(one: NodeType, other: NodeType) -> bool:
+    """Whether Ray finds them equally good for a trial, so that their priorities decide."""
+    return (one.machine.cpus, one.machine.gpus) == (other.machine.cpus, other.machine.gpus)
 
 
 def _take_out(file: LaunchFile) -> str:

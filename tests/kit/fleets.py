@@ -8,6 +8,7 @@ SPOT = NodeType(
     machine=Machine(name="spot", cpus=2, gpus=1, labels={"ray.io/market-type": "spot"}),
     most=3,
     spot=True,
+    priority=1,
     price=0.4,
 )
 STEADY = NodeType(
