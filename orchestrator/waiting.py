@@ -51,7 +51,7 @@ class Waiting:
         fleet: what there was at the start, what may come, and how long spot machines may fail to.
         at_once: how many trials are to run.
         ray: what is asked of it.
-        told_s: after which a study that waits is told why.
+        told_s: after which a study that waits is told why, if no machine has come or gone for so long.
         look_s: between two looks.
     """
 
@@ -68,6 +68,7 @@ class Waiting:
         self._wish, self._fleet, self._at_once, self._ray = bundle.wish(), fleet, at_once, ray
         self._spot_s, self._told_s, self._look_s = fleet.spot_s, told_s, look_s
         self._need = Need(since=time.monotonic())
+        self._room, self._changed = fit(self._wish, fleet.machines).at_once, float("-inf")
         self._found: list[str] = []
         self._told: set[str] = set()
         self._asked, self._selector = 0, Named[str]()
@@ -103,19 +104,23 @@ class Waiting:
             wanted = self._wanted(need, self._ray.machines())
             if wanted < self._asked:
                 self._ask(wanted)
-        waited = now - need.since
-        stuck = need.waiting and need.running < self._at_once
-        patience = self._told_s if self._spot_s is None else min(self._told_s, self._spot_s)
-        if not stuck or waited < patience:
+        if not need.waiting or need.running >= self._at_once:
             return
         fleet = replace(self._fleet, machines=self._ray.machines())
+        room = fit(self._wish, fleet.machines).at_once
+        if room != self._room:
+            self._room, self._changed = room, now
+        waited, unchanged = now - need.since, now - max(need.since, self._changed)
+        patience = self._told_s if self._spot_s is None else min(self._told_s, self._spot_s)
+        if waited < patience:
+            return
         scaling = self._ray.scaling()
-        if waited >= self._told_s:
+        if unchanged >= self._told_s:
             self._tell(f"{_trials(need.waiting)} for {span(waited)}. {explain(self._wish, fleet, scaling)}")
         if self._spot_s is not None and waited >= self._spot_s:
-            self._turn_to_on_demand(need, fleet, scaling)
+            self._turn_to_on_demand(need, fleet, scaling, now)
 
-    def _turn_to_on_demand(self, need: Need, fleet: Fleet, scaling: Scaling) -> None:
+    def _turn_to_on_demand(self, need: Need, fleet: Fleet, scaling: Scaling, now: float) -> None:
         """Asks for on-demand machines where spot machines have been refused, or were asked for and do not come."""
         assert self._spot_s is not None
         late = [launch.kind for launch in scaling.launching if launch.ago_s >= self._spot_s]
@@ -130,6 +135,7 @@ class Waiting:
             self._tell(str(error))
             return
         self._ask(wanted)
+        self._changed = now
         gone = ", ".join(dict.fromkeys(exhausted))
         self._tell(
             f"Spot machines ({gone}) have not come for {span(self._spot_s)}: {kinds[0].name} is asked for instead, "

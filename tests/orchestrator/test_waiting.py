@@ -59,6 +59,19 @@ def test_after_a_minute_the_reason_is_told_once():
     assert again == []
 
 
+def test_a_machine_that_has_just_come_is_no_reason_to_tell_of_waiting():
+    ray = FakeRay(REFUSED)
+    watch = waiting(ray)
+
+    looked(watch, Need(4, 0), 50.0)
+    ray.there = (HEAD.machine, SPOT.machine)
+    soon = looked(watch, Need(4, 0), 65.0) + looked(watch, Need(4, 0), 124.0)
+    [told] = looked(watch, Need(4, 0), 126.0)
+
+    assert soon == []
+    assert "4 trials have waited for a machine for 2.1 min." in told
+
+
 def test_after_its_patience_with_spot_it_asks_for_as_many_on_demand_as_do_not_lie_on_spot():
     ray = FakeRay(REFUSED)
     ray.there = (HEAD.machine, SPOT.machine)
