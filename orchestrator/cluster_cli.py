@@ -43,7 +43,7 @@ def cluster() -> None:
 @click.option("--kubernetes", default="gke", show_default=True, help="Whose node labels: gke, eks, aks, karpenter.")
 @click.option("--head-ip", default="", help="The head, for onprem.")
 @click.option("--worker-ip", "worker_ips", multiple=True, help="A worker, for onprem; once for each.")
-@click.option("--user", default="ubuntu", show_default=True, help="The SSH user, for onprem.")
+@click.option("--user", default="ubuntu", show_default=True, help="The SSH user of the machines' image.")
 @click.option("--key", default="~/.ssh/id_ed25519", show_default=True, help="The private SSH key, for onprem.")
 def init(kind: str, **options: Any) -> None:
     """Print a launch file: a440 cluster init aws --spot > cluster.yaml."""

@@ -30,6 +30,23 @@ def object_store():
     server.end()
 
 
+@pytest.fixture(scope="module")
+def google_store():
+    """A local server of Google Cloud Storage, with an empty bucket."""
+    from tests.kit.object_store import GoogleStore
+
+    server = GoogleStore()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def google_prefix(google_store, tmp_path, monkeypatch):
+    """An address of its own for each test, and a cache of its own for working copies."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return google_store.address(tmp_path.name)
+
+
 @pytest.fixture
 def prefix(object_store, tmp_path, monkeypatch):
     """An address of its own for each test, and a cache of its own for working copies."""

@@ -8,7 +8,7 @@ import functools
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ CHUNK = 16 * 2**20
 SETTINGS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "STORAGE_EMULATOR_HOST")
 GS_S = 10  # Google's client would try for a quarter of an hour
 FLAT = ("s3", "gs", "gcs")  # where folders are only parts of names, and need not be made
+UNSEEN = ("gs", "gcs")  # where pyarrow knows those folders alone that it made itself, as objects of their own
 
 T = TypeVar("T")
 
@@ -120,19 +121,18 @@ class Remote:
 
         store, root = self._opened()
         below = f"{root}/{path}".rstrip("/")
-        found = store.get_file_info(FileSelector(below, recursive=recursive, allow_not_found=True))
-        return sorted(
-            (
-                Entry(
-                    info.path[len(below) :].strip("/"),
-                    info.type == FileType.Directory,
-                    info.size or 0,
-                    info.mtime_ns or 0,
-                )
-                for info in found
-            ),
-            key=lambda entry: entry.path,
-        )
+        unseen = scheme_of(self.uri) in UNSEEN
+        found = store.get_file_info(FileSelector(below, recursive=recursive or unseen, allow_not_found=True))
+        entries = [
+            Entry(
+                info.path[len(below) :].strip("/"),
+                info.type == FileType.Directory,
+                info.size or 0,
+                info.mtime_ns or 0,
+            )
+            for info in found
+        ]
+        return sorted(entries if recursive or not unseen else _topmost(entries), key=lambda entry: entry.path)
 
     def _remove(self, path: str) -> None:
         from pyarrow.fs import FileType
@@ -140,6 +140,10 @@ class Remote:
         store, root = self._opened()
         place = f"{root}/{path}"
         match store.get_file_info(place).type:
+            case FileType.Directory if scheme_of(self.uri) in UNSEEN:
+                for entry in self._entries(path, recursive=True):
+                    if not entry.is_folder:
+                        store.delete_file(f"{place}/{entry.path}")
             case FileType.Directory:
                 store.delete_dir(place)
             case FileType.File:
@@ -165,6 +169,21 @@ class Remote:
                     raise known from known.__cause__
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, 8.0)
+
+
+def _topmost(entries: Iterable[Entry]) -> list[Entry]:
+    """What lies in a folder itself, of all that lies in it at any depth.
+
+    >>> _topmost([Entry("a/b/c", False, 3, 7), Entry("a/d", False, 2, 9), Entry("e", False, 1, 8)])
+    [Entry(path='a', is_folder=True, size=0, mtime_ns=9), Entry(path='e', is_folder=False, size=1, mtime_ns=8)]
+    """
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        name, below, _ = entry.path.partition("/")
+        before = found.get(name)
+        mtime_ns = max(entry.mtime_ns, before.mtime_ns if before else 0)
+        found[name] = Entry(name, True, 0, mtime_ns) if below or entry.is_folder else entry
+    return list(found.values())
 
 
 def _as_oserror(error: Exception) -> OSError:

@@ -19,7 +19,11 @@ _BUCKETS = {
     "hdfs": "hdfs dfs -mkdir -p PATH",
 }
 _SIGNS = (
-    ("bucket", r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '.*' not found|bucket does not exist|ContainerNotFound"),
+    (
+        "bucket",
+        r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '.*' not found|bucket does not exist|ContainerNotFound|"
+        r"NOT_FOUND.*function=(CreateResumableUpload|InsertObject)",
+    ),
     ("region", r"PermanentRedirect|PERMANENT_REDIRECT|AuthorizationHeaderMalformed|wrong region|HTTP status 301"),
     (
         "keys",
@@ -42,7 +46,7 @@ def told(uri: str, error: BaseException) -> str:
     if isinstance(error, ClosedError):
         return str(error)
     scheme = {"gcs": "gs", "abfss": "abfs", "viewfs": "hdfs"}.get(scheme_of(uri), scheme_of(uri))
-    bucket = uri.split("://", 1)[-1].split("/")[0].split("?")[0]
+    bucket = uri.split("://", 1)[-1].split("/")[0].split("?")[0].removeprefix("anonymous@")
     said = _short(error)
     match next((name for name, sign in _SIGNS if re.search(sign, f"{type(error).__name__}: {error}")), ""):
         case "bucket":

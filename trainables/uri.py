@@ -99,7 +99,9 @@ def _split(uri: str) -> tuple[str, str]:
 def _refuse_secrets(uri: str, scheme: str) -> None:
     parts = urlsplit(uri)
     named = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if _SECRET.search(name)]
-    with_user = "@" in parts.netloc and (":" in parts.netloc.rsplit("@", 1)[0] or scheme in ("s3", "gs", "gcs"))
+    user = parts.netloc.rpartition("@")[0]
+    is_nobody = scheme in ("gs", "gcs") and user == "anonymous"  # pyarrow's word for a bucket that all may use
+    with_user = bool(user) and not is_nobody and (":" in user or scheme in ("s3", "gs", "gcs"))
     if with_user or named:
         mend = _VARIABLES.get(scheme, "kinit, or the settings of the host")
         raise ValueError(

@@ -94,6 +94,8 @@ head_start_ray_commands:
     export {" ".join(words[2:])};
     ~/.a440/bin/ray start --head --port=6379 --object-manager-port=8076 --dashboard-host=127.0.0.1
     --autoscaling-config=~/ray_bootstrap_config.yaml{head}
+  - >-  # a GCS that dies alone is started anew, and finds its state on the disk
+    setsid --fork ~/.a440/bin/python -m cluster.keeper < /dev/null > ~/.ray/keeper.log 2>&1
 
 worker_start_ray_commands:
   - ~/.a440/bin/ray stop

@@ -39,6 +39,7 @@ def launch_text(kind: str, options: Options) -> str:
         "head_setup": _head_setup(kind),
         "starts": blocks.starts(),
         "allow": options.allow or "203.0.113.0/24",
+        "user": scalar(options.user),
         "profile": scalar(options.profile),
         "zone": scalar(options.zone or f"{region}-a"),
         "project": scalar(options.project or NOBODYS_PROJECT),

@@ -150,8 +150,8 @@ def test_nothing_listens_to_the_world_and_every_side_shows_the_token(kind):
     elif kind != "local":
         assert document["file_mounts"] == {"~/.ray/auth_token": "~/.ray/auth_token"}
         for key in ("head_start_ray_commands", "worker_start_ray_commands"):
-            assert "RAY_AUTH_MODE=token" in document[key][-1]
-        assert "--dashboard-host=127.0.0.1" in document["head_start_ray_commands"][-1]
+            assert "RAY_AUTH_MODE=token" in document[key][1]
+        assert "--dashboard-host=127.0.0.1" in document["head_start_ray_commands"][1]
 
 
 @pytest.mark.parametrize("kind", ["aws", "gcp", "azure", "onprem"])

@@ -3,6 +3,7 @@
 import collections
 import os
 import random
+import shlex
 import shutil
 import signal
 import threading
@@ -74,7 +75,9 @@ def curves(place):
     return frame[[name for name in frame if name not in COSTS]]
 
 
-def test_a_study_that_is_interrupted_is_resumed_from_the_store_alone(tmp_path, prefix, environment):
+@pytest.mark.parametrize("store", ["prefix", pytest.param("google_prefix", marks=pytest.mark.soak)])
+def test_a_study_that_is_interrupted_is_resumed_from_the_store_alone(tmp_path, store, request, environment):
+    prefix = request.getfixturevalue(store)
     home, cache = Home(prefix), tmp_path / "cache"
     local = sheet(tmp_path, tmp_path / "runs")
     stored = sheet(tmp_path, prefix)
@@ -92,7 +95,7 @@ def test_a_study_that_is_interrupted_is_resumed_from_the_store_alone(tmp_path, p
 
     said = (tmp_path / "log").read_text()
     assert (undisturbed, interrupted, resumed) == (0, 130, 0), said
-    assert f"a440 resume {home.uri}" in said
+    assert f"a440 resume {shlex.quote(home.uri)}" in said
     assert before.outcome == "interrupted"
     assert sum(trial.epoch for trial in before.trials.values()) >= 6
     executed = collections.Counter((tmp_path / "counted").read_text().splitlines())
@@ -100,7 +103,7 @@ def test_a_study_that_is_interrupted_is_resumed_from_the_store_alone(tmp_path, p
     [folder] = (tmp_path / "runs").iterdir()
     assert len(curves(folder)) == 3 * EPOCHS
     assert curves(home.uri).equals(curves(folder))
-    assert Results(home.uri).best.checkpoint.startswith(f"{home.uri}/trials/t0000")
+    assert Results(home.uri).best.checkpoint.startswith(f"{home.uri.split('?')[0]}/trials/t0000")
     assert "testing-secret" not in "".join(
         path.read_text(errors="replace") for path in cache.rglob("*") if path.is_file()
     )

@@ -17,11 +17,17 @@ def home(prefix):
     return Remote.at(prefix)
 
 
+@pytest.fixture(params=["prefix", "google_prefix"])
+def any_home(request):
+    return Remote.at(request.getfixturevalue(request.param))
+
+
 def paths(home, recursive=True):
     return [entry.path for entry in home.entries(recursive=recursive) if not entry.is_folder]
 
 
-def test_what_was_written_is_read_listed_and_removed(home, tmp_path):
+def test_what_was_written_is_read_listed_and_removed(any_home, tmp_path):
+    home = any_home
     (tmp_path / "large").write_bytes(bytes(range(256)) * 2**17)  # 32 MiB, in several pieces
 
     home.write("ledger/000001.jsonl", b"one\n")
@@ -34,17 +40,20 @@ def test_what_was_written_is_read_listed_and_removed(home, tmp_path):
     assert paths(home) == ["ledger/000001.jsonl", "trials/t00001/state.pt"]
     assert [(entry.path, entry.is_folder) for entry in home.entries()] == [("ledger", True), ("trials", True)]
     assert [(entry.path, entry.size) for entry in home.entries("ledger")] == [("000001.jsonl", 8)]
+    home.write("trials.txt", b"")
     home.remove("trials")
+    assert paths(home) == ["ledger/000001.jsonl", "trials.txt"]
     home.remove("ledger/000001.jsonl")
+    home.remove("trials.txt")
     home.remove("never there")
     assert paths(home) == []
 
 
-def test_what_is_not_there_is_told_as_such(home):
+def test_what_is_not_there_is_told_as_such(any_home):
     with pytest.raises(FileNotFoundError):
-        home.read("nowhere")
+        any_home.read("nowhere")
 
-    assert home.entries("nowhere") == []
+    assert any_home.entries("nowhere") == []
 
 
 def test_a_query_says_where_a_store_is_and_travels_with_the_address(object_store, prefix, monkeypatch):
@@ -76,8 +85,11 @@ def told(uri):
     return store_trouble.told(uri, refused.value)
 
 
-def test_a_bucket_that_is_not_there_comes_with_the_command_that_makes_it(object_store):
+def test_a_bucket_that_is_not_there_comes_with_the_command_that_makes_it(object_store, google_prefix):
+    other = google_prefix.replace("@bucket/", "@nowhere/")
+
     assert told("s3://nowhere/runs").endswith("Make it: aws s3 mb s3://nowhere")
+    assert told(other).endswith("Make it: gcloud storage buckets create gs://nowhere")
 
 
 def test_a_store_that_cannot_be_reached_is_told_with_what_to_look_at(object_store, monkeypatch):

@@ -13,6 +13,7 @@ from trainables.uri import checked, child, is_uri, name_of, parent
         ("s3://bucket", "s3://bucket"),
         ("S3://Bucket/Runs/", "s3://Bucket/Runs"),
         ("gs://bucket//runs", "gs://bucket/runs"),
+        ("gs://anonymous@bucket/runs", "gs://anonymous@bucket/runs"),
         ("abfs://container@account.dfs.core.windows.net/runs", "abfs://container@account.dfs.core.windows.net/runs"),
         (
             "s3://bucket/runs?endpoint_override=127.0.0.1:9000&scheme=http",
