@@ -9,8 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,15 @@ class Cluster:
             return self._ssh(str(self._provider()["head_ip"]))
         from ray.autoscaler._private.commands import _bootstrap_config, get_head_node_ip
 
-        try:
-            host = get_head_node_ip(str(self.path))
-        except (RuntimeError, SystemExit) as error:
-            raise ConnectionError(
-                f"the cluster {self.file.name} has no head that runs: {error}. Start it: a440 cluster up {self.path}"
-            ) from error
-        auth = _bootstrap_config(deepcopy(dict(self.file.document.data)))["auth"]  # Ray may have made a key of its own
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # each step of finding it is told
+            try:
+                host = get_head_node_ip(str(self.path))
+            except (RuntimeError, SystemExit) as error:
+                raise ConnectionError(
+                    f"the cluster {self.file.name} has no head that runs: {error}. "
+                    f"Start it: a440 cluster up {self.path}"
+                ) from error
+            auth = _bootstrap_config(deepcopy(dict(self.file.document.data)))["auth"]  # Ray may have made a key
         return self._ssh(host, auth)
 
     def _check_ssh(self) -> None:

@@ -54,6 +54,7 @@ class Simulation:
         types: that the autoscaler may start; none for a head alone.
         most: nodes in all beside the head; None for as many as the types allow.
         idle_s: after which an idle node goes.
+        speed: how many nodes may be on their way at once, as a multiple of those that run (`upscaling_speed`).
         dashboard: whether the head has its HTTP server, to which jobs are sent; only a head without types takes jobs,
             for with a pretended id it does not find its own agent.
 
@@ -70,9 +71,11 @@ class Simulation:
         *,
         most: int | None = None,
         idle_s: float = 6.0,
+        speed: float = 100.0,
         dashboard: bool = False,
     ):
         self._head, self._types, self._most, self._idle_s = head, tuple(types), most, idle_s
+        self._speed = speed
         self._mark = secrets.token_hex(8)
         self._exhausted: list[str] = []
         self._reclaim: list[str] = []
@@ -158,7 +161,7 @@ class Simulation:
             "head_node_type": HEAD,
             "available_node_types": kinds,
             "max_workers": sum(kind.most for kind in self._types) if self._most is None else self._most,
-            "upscaling_speed": 100.0,
+            "upscaling_speed": self._speed,
             "idle_timeout_minutes": self._idle_s / 60,
             **{f"{name}_commands": [] for name in commands},
             "file_mounts": {},

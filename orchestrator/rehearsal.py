@@ -49,7 +49,8 @@ def rehearse(study: Study, file: LaunchFile, weather: Weather) -> Results:
             f"processes of this one. Pretend more with --machines {len(full.to_start())}",
             stacklevel=2,
         )
-    with Simulation(file.head, types, most=most, idle_s=weather.idle_seconds) as cloud:
+    speed = float(file.spec.get("upscaling_speed", 1.0)) if file.provider != "kuberay" else 100.0
+    with Simulation(file.head, types, most=most, idle_s=weather.idle_seconds, speed=speed) as cloud:
         cloud.exhaust(*weather.exhausted)
         cloud.boot_takes(weather.boot_seconds)
         may_come = Fleet((), (file.head, *types), most, spot_s)

@@ -11,11 +11,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from cluster import Bundle, Fleet, Machine
-from cluster.amounts import MARKET, SPOT, Named
+from cluster import Bundle, Fleet, Machine, NodeType
+from cluster.amounts import MARKET, SPOT
 from cluster.fit import Wish, fit
+from cluster.fleet import type_of
 from cluster.scaling import Scaling, explain, fallbacks, selector_of
 from orchestrator.budget import span
+from orchestrator.standing_request import StandingRequest
 
 TOLD_S = 60.0
 LOOK_S = 5.0
@@ -71,7 +73,8 @@ class Waiting:
         self._room, self._changed = fit(self._wish, fleet.machines).at_once, float("-inf")
         self._found: list[str] = []
         self._told: set[str] = set()
-        self._asked, self._selector = 0, Named[str]()
+        self._kind: NodeType | None = None
+        self._request = StandingRequest(self._demand)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._look_often, name="waiting", daemon=True)
 
@@ -82,8 +85,7 @@ class Waiting:
     def __exit__(self, *_: object) -> None:
         self._closing.set()
         self._thread.join(timeout=2 * self._look_s)
-        if self._asked:
-            self._ask(0)
+        self._request.want(0, time.monotonic())
 
     def look(self, waiting: int, running: int) -> list[str]:
         """Takes in how many legs wait and run; gives what is to be told."""
@@ -100,13 +102,14 @@ class Waiting:
                 self._tell(f"It cannot be told why the study waits: {error}")
 
     def _look(self, need: Need, now: float) -> None:
-        if self._asked:  # in the study's tail, what it cannot use may go
-            wanted = self._wanted(need, self._ray.machines())
-            if wanted < self._asked:
-                self._ask(wanted)
-        if not need.waiting or need.running >= self._at_once:
+        stuck = need.waiting and need.running < self._at_once
+        if not stuck and self._kind is None:
             return
         fleet = replace(self._fleet, machines=self._ray.machines())
+        if self._kind is not None:  # in the study's tail, what it cannot use may go
+            self._request.want(min(self._request.wanted, self._wanted(need, fleet, self._kind)), now)
+        if not stuck:
+            return
         room = fit(self._wish, fleet.machines).at_once
         if room != self._room:
             self._room, self._changed = room, now
@@ -119,6 +122,8 @@ class Waiting:
             self._tell(f"{_trials(need.waiting)} for {span(waited)}. {explain(self._wish, fleet, scaling)}")
         if self._spot_s is not None and waited >= self._spot_s:
             self._turn_to_on_demand(need, fleet, scaling, now)
+        if self._kind is not None:
+            self._request.see(self._there(fleet, scaling, self._kind), now)
 
     def _turn_to_on_demand(self, need: Need, fleet: Fleet, scaling: Scaling, now: float) -> None:
         """Asks for on-demand machines where spot machines have been refused, or were asked for and do not come."""
@@ -126,30 +131,38 @@ class Waiting:
         late = [launch.kind for launch in scaling.launching if launch.ago_s >= self._spot_s]
         exhausted = [launch.kind for launch in scaling.refused] + late
         kinds = fallbacks(self._wish, fleet, exhausted)
-        wanted = self._wanted(need, fleet.machines)
-        if not kinds or wanted <= self._asked:
+        if not kinds or (wanted := self._wanted(need, fleet, kinds[0])) <= self._request.wanted:
             return
         try:
-            self._selector = Named(selector_of(kinds[0], fleet))
+            selector_of(kinds[0], fleet)
         except LookupError as error:
             self._tell(str(error))
             return
-        self._ask(wanted)
-        self._changed = now
+        self._kind, self._changed = kinds[0], now
+        self._request.want(wanted, now)
         gone = ", ".join(dict.fromkeys(exhausted))
         self._tell(
             f"Spot machines ({gone}) have not come for {span(self._spot_s)}: {kinds[0].name} is asked for instead, "
             f"on demand."
         )
 
-    def _wanted(self, need: Need, machines: tuple[Machine, ...]) -> int:
+    def _wanted(self, need: Need, fleet: Fleet, kind: NodeType) -> int:
         """How many trials are to run on demand: those that do not lie on the spot machines that there are."""
-        on_spot = [machine for machine in machines if machine.labels.get(MARKET) == SPOT]
-        return max(0, min(self._at_once, need.waiting + need.running) - fit(self._wish, on_spot).at_once)
+        on_spot = [machine for machine in fleet.machines if machine.labels.get(MARKET) == SPOT]
+        left = min(self._at_once, need.waiting + need.running) - fit(self._wish, on_spot).at_once
+        return max(0, min(left, self._hold(kind, _alive(fleet, kind) + fleet.room_for(kind))))
 
-    def _ask(self, trials: int) -> None:
-        self._ray.demand(self._wish, trials, dict(self._selector))
-        self._asked = trials
+    def _there(self, fleet: Fleet, scaling: Scaling, kind: NodeType) -> int:
+        """How many trials machines of a type hold that are there or on their way."""
+        coming = sum(launch.count for launch in scaling.launching if launch.kind == kind.name)
+        return self._hold(kind, _alive(fleet, kind) + coming + scaling.booting.count(kind.name))
+
+    def _hold(self, kind: NodeType, machines: int) -> int:
+        return fit(self._wish, [kind.machine] * machines).at_once
+
+    def _demand(self, trials: int) -> None:
+        assert self._kind is not None
+        self._ray.demand(self._wish, trials, selector_of(self._kind, self._fleet))
 
     def _tell(self, text: str) -> None:
         """Each finding once, whatever its numbers."""
@@ -157,6 +170,10 @@ class Waiting:
         if gist not in self._told:
             self._told.add(gist)
             self._found = [*self._found, text]
+
+
+def _alive(fleet: Fleet, kind: NodeType) -> int:
+    return sum(type_of(machine, fleet.types) == kind.name for machine in fleet.machines)
 
 
 def _trials(count: int) -> str:

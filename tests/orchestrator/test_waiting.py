@@ -26,7 +26,10 @@ class FakeRay:
         self.asked.append((trials, selector))
 
 
-def waiting(ray, types=(HEAD, SPOT, STEADY), spot_s=300.0, **more):
+FOUR = replace(STEADY, most=4)
+
+
+def waiting(ray, types=(HEAD, SPOT, FOUR), spot_s=300.0, **more):
     return Waiting(Bundle(gpus=1), Fleet((HEAD.machine,), types, None, spot_s), 4, ray, **more)
 
 
@@ -95,6 +98,26 @@ def test_spot_machines_that_were_asked_for_and_never_come_count_as_exhausted():
 
     assert ray.asked == [(4, {"ray.io/market-type": "on-demand"})]
     assert slow.asked == []
+
+
+def test_no_more_are_asked_for_than_there_may_ever_be():
+    ray = FakeRay(REFUSED)
+
+    looked(waiting(ray, (HEAD, SPOT, STEADY), spot_s=60.0), Need(4, 0), 61.0)
+
+    assert [trials for trials, _ in ray.asked] == [3]
+
+
+def test_a_request_that_finds_no_room_is_made_smaller_and_larger_again():
+    ray = FakeRay(REFUSED)
+    watch = waiting(ray, spot_s=60.0)
+
+    looked(watch, Need(4, 0), 61.0)
+    looked(watch, Need(4, 0), 80.0)
+    ray.there = (HEAD.machine, STEADY.machine, STEADY.machine)
+    looked(watch, Need(2, 2), 85.0)
+
+    assert [trials for trials, _ in ray.asked] == [4, 2, 4]
 
 
 def test_in_its_tail_it_takes_back_what_it_cannot_use_and_at_its_end_all():

@@ -1,5 +1,6 @@
 """What a scenario is told with, on the laptop of a world: commands as a user types them, machines that fail, waits."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -19,13 +20,15 @@ def say(text):
 def run(command, expected=0, shown=30, seconds=240):
     """Runs what a user would type; its whole output."""
     say(f"$ {command}")
-    done = subprocess.run(
-        command, shell=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds
-    )
-    lines = done.stdout.rstrip().splitlines()
+    output, code = WORLD / "output", None
+    with output.open("w") as file, contextlib.suppress(subprocess.TimeoutExpired):
+        code = subprocess.run(command, shell=True, stdout=file, stderr=subprocess.STDOUT, timeout=seconds).returncode
+    said = output.read_text()
+    lines = said.rstrip().splitlines()
     print("\n".join(lines if len(lines) <= shown else [f"... {len(lines) - shown} lines", *lines[-shown:]]), flush=True)
-    assert done.returncode == expected, f"{command}: exit code {done.returncode}, expected {expected}"
-    return done.stdout
+    assert code is not None, f"{command}: did not end within {seconds} s"
+    assert code == expected, f"{command}: exit code {code}, expected {expected}"
+    return said
 
 
 def until(what, seconds, ask, every=0.5):
@@ -48,7 +51,8 @@ def project():
 
 def on(host, command):
     """What a command says on a machine."""
-    return subprocess.run([*SSH, f"root@{host}", command], capture_output=True, text=True).stdout
+    keys = [word for key in sorted((Path.home() / ".ssh").glob("*.pem")) for word in ("-i", str(key))]
+    return subprocess.run([*SSH, *keys, f"root@{host}", command], capture_output=True, text=True).stdout
 
 
 def rays(host):
