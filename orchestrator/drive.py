@@ -153,8 +153,11 @@ class _Driver:
                 conductor.finish()
             except Exception as error:
                 if book.failure is None:
-                    conductor.close(f"the driver failed: {type(error).__name__}: {error}")
+                    gone = self.dog.why()
+                    conductor.close(gone or f"the driver failed: {type(error).__name__}: {error}")
                     conductor.finish()
+                    if gone:
+                        raise ConnectionError(f"{gone} What was recorded is safe. {self.dog.resume}") from error
                     raise DriverError(
                         f"the driver of {self.folder.name} failed: {type(error).__name__}. "
                         f"What was recorded is safe; go on with: a440 resume {address_of(self.folder)}"

@@ -60,6 +60,10 @@ class Watchdog:
         """The driver's loop is alive."""
         self._moved_at = time.monotonic()
 
+    def why(self) -> str | None:
+        """Looks at once, for a driver that failed: why its Ray is gone; None while the head is the one that it was."""
+        return self.gone or self._what_is_wrong(time.monotonic(), patience_s=0.0)
+
     def _look_often(self) -> None:
         while not self._closing.wait(self._look_s):
             self._look(time.monotonic())
@@ -77,13 +81,13 @@ class Watchdog:
             print(f"the driver has not moved for {STILL_S / 60:.0f} min; it stands here:", file=sys.stderr)
             faulthandler.dump_traceback(sys.stderr)
 
-    def _what_is_wrong(self, now: float) -> str | None:
+    def _what_is_wrong(self, now: float, patience_s: float = SILENT_S) -> str | None:
         if self._head is None:
             return None
         try:
             is_same = self._head() == self._known
         except ConnectionError:
             silent = now - self._heard_at
-            return f"Ray's head has not answered for {silent:.0f} s." if silent > SILENT_S else None
+            return f"Ray's head has not answered for {silent:.0f} s." if silent >= patience_s else None
         self._heard_at = now
         return None if is_same else "Ray's head was started anew, and its cluster does not know this study any more."

@@ -87,3 +87,20 @@ def test_a_driver_that_does_not_move_says_once_where_it_stands(watched, capfd):
     assert "test_a_driver_that_does_not_move" in told
     assert capfd.readouterr().err == ""
     assert left == []
+
+
+def test_a_driver_that_failed_asks_at_once_whether_its_head_is_gone(clock):
+    head, unwatched = Head(), Watchdog()
+    dog = Watchdog()
+    dog.watch(head)
+
+    fine = dog.why()
+    head.cluster, clock[0] = None, clock[0] + 3
+    silent = dog.why()
+    head.cluster = "another"
+    other = dog.why()
+
+    assert unwatched.why() is None
+    assert fine is None
+    assert silent == "Ray's head has not answered for 3 s."
+    assert other == "Ray's head was started anew, and its cluster does not know this study any more."

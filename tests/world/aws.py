@@ -6,7 +6,7 @@ What a user types is run as it stands, and its output is the transcript; each st
 from pathlib import Path
 
 from tests.world.cloud import BUCKET, IMAGE, REGION, Cloud
-from tests.world.scene import check_went_on, on, project, run, say, until
+from tests.world.scene import on, project, run, say, trials_moved, until
 
 STORAGE = f"s3://{BUCKET}/runs?region={REGION}"
 
@@ -36,7 +36,7 @@ def main(cloud):
     until("a tenth of its epochs", 300, lambda: epochs(second) >= 96)
     cloud.reclaim(next(one for one in cloud.running() if one.spot))
     run("a440 watch second -c cluster.yaml", shown=40, seconds=500)
-    check_went_on(second, 12)
+    assert trials_moved(second, 12)
 
     until("only the head left", 240, lambda: cloud.running() == [head])
     say("# idle machines are gone; now there is no spot capacity")

@@ -6,7 +6,7 @@ What a user types is run as it stands, and its output is the transcript; each st
 import subprocess
 import time
 
-from tests.world.scene import WORLD, check_went_on, newest, power_cut, project, rays, reports, run, until
+from tests.world.scene import WORLD, newest, power_cut, project, rays, reports, run, trials_moved, until
 
 HEAD, WORKERS = "10.44.0.10", ("10.44.0.11", "10.44.0.12")
 
@@ -60,7 +60,7 @@ def main():
     left = {host: rays(host) for host in (HEAD, WORKERS[0])}
     print(f"\nraylets left: {left}")
     assert not any(left.values()), left
-    check_went_on(second, 24)
+    assert trials_moved(second, 24)
     print("\nall as it should be")
 
 

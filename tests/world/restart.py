@@ -6,7 +6,7 @@ First only the process that holds the cluster's state dies, and nobody is to not
 import shlex
 import subprocess
 
-from tests.world.scene import SOURCES, SSH, WORLD, check_went_on, newest, on, project, reports, run, say, until
+from tests.world.scene import SOURCES, SSH, WORLD, newest, on, project, reports, run, say, trials_moved, until
 
 HEAD, WORKER = "10.44.0.10", "10.44.0.11"
 LONG = "--trials 8 --set bundle='Bundle(gpus=1)' --set strategy='Random() + FullLength(epochs=60)'"
@@ -32,7 +32,7 @@ def main():
     until("another GCS", 60, gcs)
     assert gcs() != was
     run("a440 watch kept -c cluster.yaml", shown=40, seconds=400)
-    check_undisturbed(kept)
+    assert not trials_moved(kept, 8)
     print(on(HEAD, "cat ~/.ray/keeper.log"))
 
     say("# a driver on the worker; the head is started anew and has forgotten all")
@@ -45,13 +45,14 @@ def main():
     run("a440 cluster up cluster.yaml", shown=12, seconds=400)
     said, code = ended(driver, 300)
     print(said)
-    assert code == 1
+    assert code
     assert "its cluster does not know this study any more" in said or "has not answered" in said
+    assert "Traceback" not in said
     assert f"a440 resume {forgotten}" in said
 
     until("a GPU", 240, lambda: "0.0/1.0 GPU" in run("a440 cluster status cluster.yaml", shown=40), 3)
     run(f"a440 submit {forgotten} -c cluster.yaml --name resumed", shown=40, seconds=400)
-    check_went_on(forgotten, 8)
+    trials_moved(forgotten, 8)
     run("a440 cluster down cluster.yaml", shown=12)
     print("\nall as it should be")
 
@@ -76,20 +77,9 @@ def ended(driver, seconds):
     return said, driver.returncode
 
 
-def check_undisturbed(place):
-    """No trial of the study went on elsewhere, nor anew."""
-    from orchestrator import Results
-
-    record = Results(place).record
-    print(f"{record.counts()}, legs {[trial.legs for trial in record.trials.values()]}")
-    assert record.outcome == "done"
-    assert record.counts() == {"ended": 8}
-    assert all((trial.legs, trial.faults) == (1, 0) for trial in record.trials.values())
-
-
 if __name__ == "__main__":
     try:
         main()
     except BaseException:
-        print(on(HEAD, "cat ~/.ray/keeper.log; tail -n 40 /tmp/ray/session_latest/logs/gcs_server.*"))
+        print(on(HEAD, "cat ~/.ray/keeper.log; tail -n 8 /tmp/ray/session_latest/logs/gcs_server.*"))
         raise
