@@ -9,6 +9,7 @@ import pytest
 
 HERE = Path(__file__).parent
 NEEDED = ("unshare", "ip", "sshd", "ssh-keygen", "rsync")
+HEAD, *WORKERS = "head=10.44.0.10", "w1=10.44.0.11", "w2=10.44.0.12"
 
 
 def missing():
@@ -20,9 +21,17 @@ def missing():
 
 @pytest.mark.soak
 @pytest.mark.skipif(bool(missing()), reason=missing())
-def test_an_on_prem_cluster_goes_up_trains_loses_a_machine_and_goes_down():
+@pytest.mark.parametrize(
+    ("scenario", "machines"),
+    [
+        pytest.param("onprem.py", [HEAD, *WORKERS], id="own machines go up, one loses its power, and all go down"),
+        pytest.param("restart.py", [HEAD, WORKERS[0]], id="a head loses its state's process, and then its state"),
+        pytest.param("aws.py", [], id="instances come, are taken back, run out, idle and go"),
+    ],
+)
+def test_a_scenario_is_as_it_should_be(scenario, machines):
     done = subprocess.run(
-        [HERE / "run.sh", "onprem.py", "head=10.44.0.10", "w1=10.44.0.11", "w2=10.44.0.12"],
+        [HERE / "run.sh", scenario, *machines],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
