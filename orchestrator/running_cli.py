@@ -1,4 +1,4 @@
-"""`a440 cluster up, down, status, attach, simulate, explain`: clusters at work."""
+"""`a440 cluster up, down, status, attach, submit, simulate, explain`: clusters at work."""
 
 import sys
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from orchestrator.cluster_cli import cluster
+from orchestrator.jobs_cli import submit
 from orchestrator.mends import Mends, printable
 
 __all__ = ["cluster"]
@@ -49,6 +50,17 @@ def _with_launcher(verb: str, said: str) -> None:
 _with_launcher("down", "End a cluster: its machines, or what runs of Ray on those that are yours.")
 _with_launcher("status", "Show a cluster's machines and what they do.")
 _with_launcher("attach", "Open a shell on a cluster's head.")
+
+
+@cluster.command(name="submit", context_settings={"ignore_unknown_options": True})
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("study")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def submit_there(context: click.Context, file: str, study: str, options: Sequence[str]) -> None:
+    """Run a study on a cluster: `a440 submit STUDY -c FILE` in the words of these commands, with its options."""
+    with submit.make_context("submit", [study, "--cluster", file, *options], parent=context) as inner:
+        submit.invoke(inner)
 
 
 @cluster.command()

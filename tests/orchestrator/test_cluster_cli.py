@@ -52,6 +52,17 @@ def test_init_takes_the_options_of_a_cluster(home):
     ]
 
 
+def test_submit_stands_among_the_commands_of_a_cluster(home, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(main.commands["submit"], "callback", lambda **given: seen.update(given))
+
+    done = call("submit", "cluster.yaml", "study.yaml", "--trials", "12", "--set", "seed=3", "--detach")
+
+    assert done.exit_code == 0, done.output
+    assert (seen["study"], seen["cluster"], seen["trials"]) == ("study.yaml", "cluster.yaml", "12")
+    assert (seen["settings"], seen["detach"], seen["address"]) == (("seed=3",), True, None)
+
+
 def test_lint_ends_with_2_where_there_are_errors_and_with_0_for_warnings(home):
     text = call("init", "aws").output
     (home / "warned.yaml").write_text(text)
