@@ -312,7 +312,7 @@ def anchor() -> None:
     """The same trials on real actors and in a crowd, on four pretended nodes."""
     cases = pair(*PAIRS[0][1:], at_once=16, trials=128)
     try:
-        found = {where: measure(where, cases, limit_s=150) for where in ("real", "crowd")}
+        found = {where: measure(where, cases, limit_s=600) for where in ("real", "crowd")}
     except RuntimeError as error:
         print(f"\nreal actors on four pretended nodes: not measured, for {str(error).splitlines()[0]}")
         return
