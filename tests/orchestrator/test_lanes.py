@@ -14,11 +14,14 @@ class Actors:
     """Remembers what was asked of it."""
 
     def __init__(self):
-        self.kept, self.killed, self.node_is_gone = [], [], None
+        self.kept, self.killed, self.node_is_gone, self.taken = [], [], None, []
 
     def keep(self, actor):
         self.kept.append(actor)
-        return 1
+        return {f"t{number:05d}": 1 for number in range(1, 9)}
+
+    def take(self, actor, legs, dropped):
+        self.taken.append(([leg["trial"] for leg in legs], list(dropped)))
 
     def lost_its_node(self, actor):
         return self.node_is_gone
@@ -27,9 +30,13 @@ class Actors:
         self.killed.append(actor)
 
 
-def said(*epochs, end=None, saved=(), notes=()):
+def told(trial, *epochs, end=None, saved=(), notes=()):
     reports = [{"epoch": epoch, "seconds": float(epoch), "metrics": {"loss": 1 / epoch}} for epoch in epochs]
-    return {"said": [{"reports": reports, "saved": list(saved), "notes": list(notes), "end": end}]}
+    return {"trial": trial, "reports": reports, "saved": list(saved), "notes": list(notes), "end": end}
+
+
+def said(trial, *epochs, **more):
+    return {"said": [told(trial, *epochs, **more)]}
 
 
 @pytest.fixture
@@ -45,10 +52,10 @@ def driver(world, **more):
 def test_a_lane_runs_one_leg_from_its_first_report_to_its_end(world):
     lanes, _ = driver(world)
 
-    leg = json.loads(lanes.next_leg("a")["leg"])
+    leg = json.loads(lanes.next_leg("a")["legs"])[0]
     lanes.began("a", "actor")
-    goes_on = lanes.heard("a", said(1, 2, saved=[2]))
-    ends = lanes.heard("a", said(3, saved=[3]))
+    goes_on = lanes.heard("a", said("t00001", 1, 2, saved=[2]))
+    ends = lanes.heard("a", said("t00001", 3, saved=[3]))
 
     assert leg["trial"] == "t00001"
     assert goes_on
@@ -65,9 +72,9 @@ def test_the_loop_ends_with_the_last_trial_and_not_before():
         lanes.next_leg(lane)
         lanes.began(lane, "actor")
 
-    lanes.heard("a", said(1, 2, 3))
+    lanes.heard("a", said("t00001", 1, 2, 3))
     lanes.tick()
-    lanes.heard("b", said(1, 2, 3))
+    lanes.heard("b", said("t00002", 1, 2, 3))
 
     with pytest.raises(HurryError, match="all trials are over"):
         lanes.tick()
@@ -98,7 +105,7 @@ def test_a_failure_that_a_worker_tells_ends_the_trial_alone(world):
     lanes.began("a", "actor")
 
     end = {"status": "failed", "reason": "KeyError: 'x' (train.py:3)", "traceback": "Traceback ..."}
-    goes_on = lanes.heard("a", said(1, end=end))
+    goes_on = lanes.heard("a", said("t00001", 1, end=end))
 
     trial = world.conductor.record.trials["t00001"]
     assert not goes_on
@@ -143,7 +150,7 @@ def test_a_lost_actor_is_told_in_words_and_tried_again(error, reason, own_fault,
     assert trial.status == "waiting"
     assert reason in trial.reason
     assert trial.faults == (1 if own_fault else 0)
-    assert json.loads(lanes.next_leg("b")["leg"])["trial"] == "t00001"
+    assert json.loads(lanes.next_leg("b")["legs"])[0]["trial"] == "t00001"
 
 
 @pytest.mark.parametrize("error", ["The actor is dead because ... died ... exit code 3.", "temporarily unavailable"])
@@ -180,7 +187,7 @@ def test_a_loss_is_judged_while_tune_only_asks_for_legs(world, monkeypatch):
     lanes.lost("a", "temporarily unavailable")
     now[0] += 11.0
 
-    leg = json.loads(lanes.next_leg("b")["leg"])
+    leg = json.loads(lanes.next_leg("b")["legs"])[0]
 
     assert leg["trial"] == "t00001"
 
@@ -206,7 +213,7 @@ def test_an_interruption_keeps_a_checkpoint_and_leaves_the_loop_when_nothing_run
 
     stops.append(1)
     lanes.tick()
-    goes_on = lanes.heard("a", said(1))
+    goes_on = lanes.heard("a", said("t00001", 1))
 
     assert not goes_on
     assert actors.kept == ["actor"]
@@ -221,7 +228,7 @@ def test_a_leg_that_begins_after_the_study_closed_is_not_recorded(world):
     world.conductor.close("interrupted")
 
     lanes.began("a", "actor")
-    goes_on = lanes.heard("a", said(1))
+    goes_on = lanes.heard("a", said("t00001", 1))
 
     assert not goes_on
     assert world.conductor.record.trials["t00001"].status == "proposed"
