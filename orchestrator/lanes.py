@@ -30,6 +30,9 @@ class _Loss:
     until: float
 
 
+SLOW_S = 1.0  # between two words of a trial, after which those that share its process do not wait for it
+
+
 _SILENT: Mapping[str, Any] = {"end": None}
 
 
@@ -91,6 +94,7 @@ class Lanes:
         self._trials_of: dict[str, list[str]] = {}
         self._wide: dict[str, int] = {}
         self._alone: set[str] = set()  # of those that were lost together, one may have done it
+        self._spoken: set[str] = set()  # of those that have a leg, who has reported in it
         self._asked = 0
         self._actor_of: dict[str, Any] = {}
         self._heard_at: dict[str, float] = {}
@@ -147,11 +151,15 @@ class Lanes:
         said = {one["trial"]: one for one in result["said"]}
         for text in (text for one in said.values() for text in one["notes"]):
             self._conductor.note(text)
+        self._spoken |= set(said)
+        is_slow = len(self._trials_of[lane]) > 1 and any(self._is_slow(one) for one in said.values())
         decisions = self._conductor.tell(lane, [report for one in said.values() for report in _reports(one)])
         kept = self._kept(lane, said)
         left = [trial for trial, one in said.items() if self._leaves(trial, one, decisions.get(trial, Go()), kept)]
         if self._conductor.closing is not None:
             left = self._interrupted(lane, kept)
+        elif is_slow:
+            left += self._given_back(lane)
         return self._goes_on(lane, left, [trial for trial in left if said.get(trial, _SILENT)["end"] is None])
 
     def _kept(self, lane: str, said: Mapping[str, Any]) -> Mapping[str, int]:
@@ -180,11 +188,25 @@ class Lanes:
                 self._conductor.interrupt(trial)
         return list(self._trials_of[lane])
 
+    def _is_slow(self, said: Mapping[str, Any]) -> bool:
+        """Whether a trial trained for so long without a word that others should not wait for it."""
+        before_s = self._conductor.record.trials[said["trial"]].seconds
+        return bool(said["reports"]) and said["reports"][-1]["seconds"] - before_s > SLOW_S
+
+    def _given_back(self, lane: str) -> list[str]:
+        """Trials that a slow one kept from their first epoch go elsewhere, and nobody new joins it."""
+        self._wide[lane] = 1
+        silent = [trial for trial in self._trials_of[lane] if trial not in self._spoken]
+        for trial in silent:
+            self._conductor.lose(trial, "a slow trial held its process", own_fault=False)
+        return silent
+
     def _goes_on(self, lane: str, left: Sequence[str], dropped: Sequence[str]) -> bool:
         """Lets others take the places of those that have left; whether any trial is left in the lane."""
         for trial in left:
             self._trials_of[lane].remove(trial)
             self._alone.discard(trial)
+            self._spoken.discard(trial)
             self._width.ended(self._conductor.record.trials[trial].seconds)
         legs = self._more(lane)
         if not self._trials_of[lane] and not legs:
@@ -286,7 +308,7 @@ class Lanes:
         self._heard_at.pop(lane, None)
         self._unclear.pop(lane, None)
         self._actor_of.pop(lane, None)
-        self._trials_of.pop(lane, None)
+        self._spoken.difference_update(self._trials_of.pop(lane, ()))
         self._wide.pop(lane, None)
         self._conductor.forget(lane)
 
