@@ -30,6 +30,11 @@ def fuse_of(value: Any) -> Fuse:
     )
 
 
+def fuse_told(fuse: Fuse) -> str:
+    """What a setting means, for whoever reads the outlook of a study."""
+    return "quick trials share processes" if fuse == "auto" else f"{fuse} trials share a process"
+
+
 class Width:
     """Decides how many trials the next process trains together.
 
