@@ -67,8 +67,13 @@ class Crowd:
         return True
 
     def _begin(self, seat: int, config: dict[str, Any]) -> None:
-        leg = json.loads(config["leg"])
-        self._legs[seat] = {"params": leg["params"], "epoch": leg["upto"], "due": time.monotonic()}
+        [leg] = json.loads(config["legs"])
+        self._legs[seat] = {
+            "trial": leg["trial"],
+            "params": leg["params"],
+            "epoch": leg["upto"],
+            "due": time.monotonic(),
+        }
 
     async def train(self, seat: int) -> dict[str, Any]:
         """The epochs that a session would answer with at once: never past one that is judged."""
@@ -80,7 +85,8 @@ class Crowd:
                 break
         leg["due"] = max(leg["due"], time.monotonic()) + self._pace.epoch_s * len(reports)
         await asyncio.sleep(leg["due"] - time.monotonic())
-        return {"said": [{"reports": reports, "saved": [], "end": None, "notes": []}], **self._filled(leg["epoch"])}
+        told = {"trial": leg["trial"], "reports": reports, "saved": [], "end": None, "notes": []}
+        return {"said": [told], **self._filled(leg["epoch"])}
 
     def _report(self, leg: dict[str, Any]) -> dict[str, Any]:
         params, epoch = leg["params"], leg["epoch"]

@@ -121,6 +121,7 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
         from orchestrator.drive import NestedParams
         from orchestrator.lessons import lessons_of
         from orchestrator.spec import load
+        from orchestrator.width import fuse_told
         from trainables.shipping import pack
 
         found = load(study, settings).with_budget(trials, hours)
@@ -141,6 +142,8 @@ def check(study: str, trials: int | None, hours: str | None, settings: Sequence[
         click.echo(f"strategy {found.strategy}")
         click.echo(f"budget   {found.budget}")
         click.echo(f"bundle   {found.bundle}")
+        if found.fuse:
+            click.echo(f"fuse     {fuse_told(found.fuse)}")
         click.echo(outlook)
         click.echo(f"code     {size / 1024:.0f} KiB travel to each worker")
         if not outlook.fits:

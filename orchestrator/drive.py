@@ -36,6 +36,7 @@ from orchestrator.study import Study
 from orchestrator.terms import Terms
 from orchestrator.waiting import Waiting
 from orchestrator.watchdog import Watchdog
+from orchestrator.width import Width
 from search import Space
 from search.schedulers import compared_epochs, judged_epochs, last_epoch, needs_checkpoints, rungs
 from trainables.contract import Brief
@@ -260,6 +261,7 @@ class _Driver:
             ahead=2 if self.outlook.strategy.sampler.learns else 8,
             trial_s=hung_s,
             stopped=stopped,
+            width=Width(study.fuse, at_once, terms.trials, self.outlook.strategy.sampler.learns),
         )
         trainable = tune_trainable(self.packed, self._session(terms), study.repeats, brief)
         with waiting if self.fleet is not None else nullcontext():
@@ -300,7 +302,7 @@ def _connected(address: str | None, may_come: Fleet | None, dog: Watchdog) -> "I
 def _accepted_changes(study: Study, folder: Path) -> list[str]:
     """What a resumed study does otherwise than before, for its record."""
     old, new = saved.read(folder), saved.document(study)
-    settings = saved.changes(old, new, (*saved.SETTINGS, "retries", "bundle"))
+    settings = saved.changes(old, new, (*saved.SETTINGS, "retries", "bundle", "fuse"))
     code = saved.changed_code(old, new)
     return [f"resumed with {line}" for line in settings] + [f"resumed with changed code in {name}" for name in code]
 

@@ -1,4 +1,4 @@
-"""Ray Tune's trials as lanes of the conductor: each lane runs one leg of one of our trials.
+"""Ray Tune's trials as lanes of the conductor: each lane runs a leg of one of our trials, or of several.
 
 This is the driver that `search.to_ray`'s adapters call from inside Ray Tune's loop. It knows no Ray
 either: an actor is only something that can be asked to keep a checkpoint, or be killed.
@@ -6,13 +6,14 @@ either: an actor is only something that can be asked to keep a checkpoint, or be
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.conductor import Conductor
 from orchestrator.terms import Report
-from search.protocol import Go
+from orchestrator.width import Width
+from search.protocol import Decision, Go
 
 GRACE_S = 30.0  # for running epochs to end after an interruption, more where epochs are longer
 NODE_LOST = "its node was lost"
@@ -29,6 +30,12 @@ class _Loss:
     until: float
 
 
+SLOW_S = 1.0  # between two words of a trial, after which those that share its process do not wait for it
+
+
+_SILENT: Mapping[str, Any] = {"end": None}
+
+
 LATENCY_S = 0.2  # within which the driver surely answers
 
 
@@ -39,8 +46,11 @@ class HurryError(Exception):
 class Actors(Protocol):
     """What can be done to an actor from the driver."""
 
-    def keep(self, actor: Any) -> int:
-        """Has it write a checkpoint of its newest epoch, which is returned; 0 when it could not."""
+    def keep(self, actor: Any) -> Mapping[str, int]:
+        """Has it write checkpoints of the newest epochs, which are returned per trial; none when it could not."""
+
+    def take(self, actor: Any, legs: Sequence[Mapping[str, Any]], dropped: Sequence[str]) -> None:
+        """Has it end the legs of some trials, and begin others, before it is asked to train again."""
 
     def lost_its_node(self, actor: Any) -> bool | None:
         """Whether the machine of one that is gone is gone too; None where there is no other machine."""
@@ -61,6 +71,7 @@ class Lanes:
             that, or workers wait for the driver; a sampler that learns pays for it with its foresight.
         trial_s: seconds that a trial may go without a report before it counts as hung; None for ever.
         stopped: tells how often the user asked to stop.
+        width: decides how many trials share a lane; None for one.
     """
 
     def __init__(
@@ -72,13 +83,19 @@ class Lanes:
         ahead: int = 0,
         trial_s: float | None = None,
         stopped: Callable[[], int] = lambda: 0,
+        width: Width | None = None,
     ):
         self._conductor, self._actors, self._watch = conductor, actors, watch
         self._at_once, self._ahead = at_once, ahead
         self._trial_s, self._stopped = trial_s, stopped
         self._leg_s = 1.0  # how long a leg takes, smoothed
         self._began_at: dict[str, float] = {}
-        self._trial_of: dict[str, str] = {}
+        self._width = width or Width(None, at_once, None, learns=False)
+        self._trials_of: dict[str, list[str]] = {}
+        self._wide: dict[str, int] = {}
+        self._alone: set[str] = set()  # of those that were lost together, one may have done it
+        self._spoken: set[str] = set()  # of those that have a leg, who has reported in it
+        self._asked = 0
         self._actor_of: dict[str, Any] = {}
         self._heard_at: dict[str, float] = {}
         self._hung: set[str] = set()
@@ -87,15 +104,16 @@ class Lanes:
         self._closed_at: float | None = None
 
     def next_leg(self, lane: str) -> dict[str, Any] | None:
-        """The config of a Tune trial: one leg as JSON."""
+        """The config of a Tune trial: its first legs as JSON."""
         self._judge_losses()  # while nothing runs, Tune asks for legs and does nothing else
-        if len(self._conductor.running) >= self._at_once + self._wanted_ahead():
+        if len(self._trials_of) >= self._at_once + self._wanted_ahead():
             return None
-        legs = self._conductor.ask(lane, "leg")
+        width = 1 if self._alone else self._width.now()
+        legs = self._conductor.ask(lane, "first", width)
         if not legs:
             return None
-        self._trial_of[lane] = legs[0]["trial"]
-        return {"leg": json.dumps(legs[0])}
+        self._trials_of[lane], self._wide[lane] = [leg["trial"] for leg in legs], width
+        return {"legs": json.dumps(legs)}
 
     @property
     def finished(self) -> bool:
@@ -104,67 +122,137 @@ class Lanes:
 
     @property
     def waiting(self) -> int:
-        """How many legs were handed out and have no actor yet."""
-        return len(self._trial_of) - len(self._actor_of)
+        """How many lanes were handed out and have no actor yet."""
+        return len(self._trials_of) - len(self._actor_of)
 
     @property
     def running(self) -> int:
-        """How many legs have an actor."""
+        """How many lanes have an actor."""
         return len(self._actor_of)
 
     def began(self, lane: str, actor: Any) -> None:
-        """The lane's actor has taken the leg; one that comes after the study has closed is not wanted any more."""
+        """The lane's actor has taken its legs; one that comes after the study has closed is not wanted any more."""
         if self._conductor.closing is not None:  # or it would train epochs that nobody hears of
             self._forget(lane)
             self._actors.kill(actor)
             return
         self._actor_of[lane] = actor
         self._heard_at[lane] = self._began_at[lane] = time.monotonic()
-        self._conductor.begin(self._trial_of[lane])
+        for trial in self._trials_of[lane]:
+            self._conductor.begin(trial)
 
     def heard(self, lane: str, result: Mapping[str, Any]) -> bool:
-        """Takes in a batch of reports; the answer says whether the leg goes on."""
+        """Takes in what a lane's trials reported; the answer says whether it goes on."""
         if lane not in self._actor_of:
             return False
-        [said] = result["said"]
-        trial = self._trial_of[lane]
         now = time.monotonic()
         self._longest_s = max(self._longest_s, now - self._heard_at[lane])
         self._heard_at[lane] = now
-        for text in said["notes"]:
+        said = {one["trial"]: one for one in result["said"]}
+        for text in (text for one in said.values() for text in one["notes"]):
             self._conductor.note(text)
-        reports = [Report(trial, row["epoch"], row["metrics"], row["seconds"]) for row in said["reports"]]
-        decision = self._conductor.tell(lane, reports).get(trial, Go())
-        saved = max(said["saved"], default=0)
-        over = self._conductor.record.trials[trial].over
-        if self._conductor.closing is not None and said["end"] is None and not over:
-            saved = self._actors.keep(actor=self._actor_of[lane])
+        self._spoken |= set(said)
+        is_slow = len(self._trials_of[lane]) > 1 and any(self._is_slow(one) for one in said.values())
+        decisions = self._conductor.tell(lane, [report for one in said.values() for report in _reports(one)])
+        kept = self._kept(lane, said)
+        left = [trial for trial, one in said.items() if self._leaves(trial, one, decisions.get(trial, Go()), kept)]
+        if self._conductor.closing is not None:
+            left = self._interrupted(lane, kept)
+        elif is_slow:
+            left += self._given_back(lane)
+        return self._goes_on(lane, left, [trial for trial in left if said.get(trial, _SILENT)["end"] is None])
+
+    def _kept(self, lane: str, said: Mapping[str, Any]) -> Mapping[str, int]:
+        """Checkpoints that are written because the study is closing: per trial the newest epoch."""
+        records = self._conductor.record.trials
+        going = [trial for trial in self._trials_of[lane] if said.get(trial, _SILENT)["end"] is None]
+        if self._conductor.closing is None or all(records[trial].over for trial in going):
+            return {}
+        return self._actors.keep(self._actor_of[lane])
+
+    def _leaves(self, trial: str, said: Mapping[str, Any], decision: Decision, kept: Mapping[str, int]) -> bool:
+        """Writes down what a trial saved and how it ended; whether its leg is over."""
+        saved = max([*said["saved"], kept.get(trial, 0)], default=0)
         if saved:
             self._conductor.saved(trial, saved)
         if said["end"] is not None:
             self._ended(trial, said["end"])
-        elif isinstance(decision, Go) and not over:
-            return True
-        self._forget(lane)
-        return False
+        return said["end"] is not None or not isinstance(decision, Go) or self._conductor.record.trials[trial].over
+
+    def _interrupted(self, lane: str, kept: Mapping[str, int]) -> list[str]:
+        """All of a lane's trials, those that had nothing to say among them: the study is closing."""
+        for trial in self._trials_of[lane]:
+            if trial in self._conductor.running and not self._conductor.record.trials[trial].over:
+                if kept.get(trial, 0):
+                    self._conductor.saved(trial, kept[trial])
+                self._conductor.interrupt(trial)
+        return list(self._trials_of[lane])
+
+    def _is_slow(self, said: Mapping[str, Any]) -> bool:
+        """Whether a trial trained for so long without a word that others should not wait for it."""
+        before_s = self._conductor.record.trials[said["trial"]].seconds
+        return bool(said["reports"]) and said["reports"][-1]["seconds"] - before_s > SLOW_S
+
+    def _given_back(self, lane: str) -> list[str]:
+        """Trials that a slow one kept from their first epoch go elsewhere, and nobody new joins it."""
+        self._wide[lane] = 1
+        silent = [trial for trial in self._trials_of[lane] if trial not in self._spoken]
+        for trial in silent:
+            self._conductor.lose(trial, "a slow trial held its process", own_fault=False)
+        return silent
+
+    def _goes_on(self, lane: str, left: Sequence[str], dropped: Sequence[str]) -> bool:
+        """Lets others take the places of those that have left; whether any trial is left in the lane."""
+        for trial in left:
+            self._trials_of[lane].remove(trial)
+            self._alone.discard(trial)
+            self._spoken.discard(trial)
+            self._width.ended(self._conductor.record.trials[trial].seconds)
+        legs = self._more(lane)
+        if not self._trials_of[lane] and not legs:
+            self._forget(lane)
+            return False
+        if legs or dropped:
+            self._trials_of[lane] += [leg["trial"] for leg in legs]
+            self._actors.take(self._actor_of[lane], legs, dropped)
+            for leg in legs:
+                self._conductor.begin(leg["trial"])
+        return True
+
+    def _more(self, lane: str) -> list[dict[str, Any]]:
+        """Legs for the free places of a lane that several trials share."""
+        free = self._wide[lane] - len(self._trials_of[lane])
+        if self._wide[lane] == 1 or free <= 0 or self._alone:
+            return []
+        self._asked += 1
+        return self._conductor.ask(lane, f"more {self._asked}", free)
 
     def lost(self, lane: str, error: str) -> None:
         """The lane's actor is gone."""
-        trial = self._trial_of.get(lane)
-        if trial is None:
+        if lane not in self._trials_of:
             return
         reason, own_fault = _cause(error)
         seconds = next((s for start, s in NOTICED_S.items() if reason.startswith(start)), None)
-        if lane in self._hung:
-            self._conductor.end(trial, "timeout", f"no report for {self._trial_s:g} seconds")
+        if lane in self._hung and len(self._trials_of[lane]) == 1:
+            self._conductor.end(self._trials_of[lane][0], "timeout", f"no report for {self._trial_s:g} seconds")
             self._forget(lane)
-        elif seconds is not None and lane in self._actor_of:
+        elif seconds is not None and lane in self._actor_of and lane not in self._hung:
             self._heard_at.pop(lane)
             self._unclear[lane] = _Loss(self._actor_of.pop(lane), reason, time.monotonic() + seconds)
             self._judge_losses()
         else:
-            self._conductor.lose(trial, reason, own_fault=own_fault)
-            self._forget(lane)
+            self._lose(lane, reason, own_fault=own_fault)
+
+    def _lose(self, lane: str, reason: str, *, own_fault: bool) -> None:
+        """Its trials go on elsewhere; of several nobody knows whose fault it was, so each is tried alone."""
+        trials = self._trials_of[lane]
+        for trial in list(trials):
+            self._conductor.lose(trial, reason, own_fault=own_fault and len(trials) == 1)
+        if own_fault and len(trials) > 1:
+            self._alone |= set(trials)
+        elif self._conductor.record.trials[trials[0]].over:
+            self._alone -= set(trials)
+        self._forget(lane)
 
     def tick(self) -> None:
         """Looks around between two events of Tune's loop.
@@ -179,7 +267,7 @@ class Lanes:
         self._judge_losses()
         self._watch()
         if self._conductor.closing is None:
-            if not self._trial_of and self._conductor.finished:  # or Tune would write down all its trials, for nobody
+            if not self._trials_of and self._conductor.finished:  # or Tune would write down all its trials, for nobody
                 raise HurryError("all trials are over")
             return
         now = time.monotonic()
@@ -193,9 +281,7 @@ class Lanes:
             gone = self._actors.lost_its_node(loss.actor)
             if gone is False and time.monotonic() < loss.until:
                 continue
-            reason = NODE_LOST if gone else loss.reason
-            self._conductor.lose(self._trial_of[lane], reason, own_fault=not gone)
-            self._forget(lane)
+            self._lose(lane, NODE_LOST if gone else loss.reason, own_fault=not gone)
 
     def _ended(self, trial: str, end: Mapping[str, Any]) -> None:
         if end["status"] == "lost":
@@ -222,8 +308,13 @@ class Lanes:
         self._heard_at.pop(lane, None)
         self._unclear.pop(lane, None)
         self._actor_of.pop(lane, None)
-        self._trial_of.pop(lane, None)
+        self._spoken.difference_update(self._trials_of.pop(lane, ()))
+        self._wide.pop(lane, None)
         self._conductor.forget(lane)
+
+
+def _reports(said: Mapping[str, Any]) -> list[Report]:
+    return [Report(said["trial"], row["epoch"], row["metrics"], row["seconds"]) for row in said["reports"]]
 
 
 def _cause(error: str) -> tuple[str, bool]:

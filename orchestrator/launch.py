@@ -4,10 +4,11 @@ Tune's own loggers, snapshots and output are off, because the ledger and our tab
 actors are used again, because a new process costs a second and a reset a few milliseconds.
 """
 
+import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,13 @@ _SETTINGS = {
 class RayActors:
     """Actors as the driver's lanes handle them."""
 
-    def keep(self, actor: Any) -> int:
+    def keep(self, actor: Any) -> Mapping[str, int]:
         with suppress(ray.exceptions.RayError):
-            return int(ray.get(actor.keep.remote(), timeout=KEEP_S))
-        return 0
+            return dict(ray.get(actor.keep.remote(), timeout=KEEP_S))
+        return {}
+
+    def take(self, actor: Any, legs: Sequence[Mapping[str, Any]], dropped: Sequence[str]) -> None:
+        actor.take.remote(json.dumps({"legs": legs, "dropped": dropped}))  # calls of one caller run in their order
 
     def lost_its_node(self, actor: Any) -> bool | None:
         nodes = ray.nodes()

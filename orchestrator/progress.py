@@ -26,6 +26,7 @@ from orchestrator.record import BAD, Record, TrialRecord
 from orchestrator.results import Results
 from orchestrator.screen import GAP, Column, fitting, grid, number, one_line, printable
 from orchestrator.study import Study
+from orchestrator.width import fuse_told
 from search.space import shown_params
 from trainables.energy import source
 from trainables.uri import name_of
@@ -150,6 +151,7 @@ def _facts(study: Study, folder: Path, outlook: Plan) -> list[tuple[str, str]]:
         *([("retrains", _retrained(study))] if study.lineage else []),
         ("budget", str(study.budget)),
         ("bundle", f"{study.bundle}: {outlook.why}"),
+        *([("fuse", fuse_told(study.fuse))] if study.fuse else []),
         *((name, text) for name, text in (("scales", outlook.scales), ("costs", outlook.costs)) if text),
         ("energy", source()),
         ("results", address_of(folder)),

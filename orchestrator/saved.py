@@ -49,6 +49,7 @@ def document(study: "Study") -> dict[str, Any]:
         "budget": {k: v for k, v in budget.items() if v is not None},
         "seed": study.seed,
         "retries": study.retries,
+        **({"fuse": study.fuse} if study.fuse else {}),
         "start": [study.space.encode(point) for point in study.start],
         "limits": [str(limit) for limit in study.space.limits],
         "prior": [str(belief) for belief in study.space.prior.beliefs],

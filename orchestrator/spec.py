@@ -21,6 +21,7 @@ from orchestrator import strict_yaml
 from orchestrator.budget import Budget
 from orchestrator.folder import NAME, check_name
 from orchestrator.study import Study
+from orchestrator.width import fuse_of
 from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, check_agreement, strategy_of
 from search.notation import BELIEFS, DOMAINS, STRATEGIES, parse
 from search.options import listed
@@ -250,6 +251,7 @@ class Sheet(BaseModel):
     seed: Annotated[int | None, BeforeValidator(_whole)] = None
     storage: Annotated[str | None, BeforeValidator(_text)] = None
     retries: Annotated[int | None, BeforeValidator(_whole)] = None
+    fuse: Annotated[int | str | None, BeforeValidator(fuse_of)] = None
     start: Annotated[list[Any] | None, BeforeValidator(_points)] = None
     limits: Annotated[list[str] | None, BeforeValidator(_texts)] = None
     prior: Annotated[list[Any] | None, BeforeValidator(_beliefs)] = None

@@ -12,6 +12,7 @@ from orchestrator.fit import check_fit, some_points
 from orchestrator.folder import check_name, resolve
 from orchestrator.home import local
 from orchestrator.launched import default_storage
+from orchestrator.width import Fuse, fuse_of
 from search import Belief, Goal, Sampler, Scheduler, Space, Strategy, strategy_of
 from search.agreement import check_points, points_of
 from search.dialects import read_space
@@ -44,6 +45,7 @@ class Study:
         seed: equal seeds and an equal order of finishing give equal proposals.
         storage: where study folders are made: a path, or an address such as `s3://bucket/runs`.
         retries: how often a trial may lose its process before it counts as failed.
+        fuse: how many trials share a process: `"auto"` for as many as pay where trials are quick, or a number.
         start: points to try first, flat or nested.
         learn_from: folders of earlier studies, whose trials the sampler knows from the start.
         repeats: how often a point is trained, each time from another seed; it is judged by the mean.
@@ -69,6 +71,7 @@ class Study:
     seed: int
     storage: str | Path
     retries: int
+    fuse: Fuse
     start: tuple[dict[str, Any], ...]
     learn_from: tuple[str, ...]
     repeats: int
@@ -96,6 +99,7 @@ class Study:
         data: Any = None,
         whole: bool = False,
         lineage: Mapping[str, Any] | None = None,
+        fuse: Fuse = None,
     ):
         family_of(train)
         tree = space_of(space, limits, prior)
@@ -110,6 +114,7 @@ class Study:
             "seed": _count("seed", seed),
             "storage": resolve(default_storage() if storage is None else storage),
             "retries": _count("retries", retries),
+            "fuse": fuse_of(fuse),
             "start": tuple(tree.check(point) for point in ((start,) if isinstance(start, Mapping) else start)),
             "learn_from": _folders(learn_from),
             "repeats": _count("repeats", repeats, least=1),

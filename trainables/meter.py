@@ -59,10 +59,6 @@ class Meter:
             found["peak_gpu_memory_mib"] = round(cuda.max_memory_allocated() / _MIB, 1)
         return seconds, {**found, "joules": self._joules, "co2_g": self._joules / J_PER_KWH * grid_g_per_kwh()}
 
-    def end(self) -> None:
-        """No more legs."""
-        self._energy.close()
-
 
 def peak_memory_mib() -> float:
     """The most memory that this process held, since the leg began where the system can tell."""

@@ -33,7 +33,7 @@ from trainables.remote import Remote
 from trainables.repeated import cleaned
 from trainables.saver import Saver
 from trainables.seeds import sow
-from trainables.store import store_of
+from trainables.store import Store, store_of
 
 BATCH_S = 0.1  # reports of so many seconds travel together; a killed driver costs no more than that
 
@@ -49,31 +49,33 @@ class Session:
 
     Args:
         start: makes a training from params and a seed.
-        folder: the study's folder, as this host sees it, or one in an object store.
+        folder: the study's folder, as this host sees it, one in an object store, or what keeps things there.
         aim: the study's goal.
         judged: epochs at which the scheduler may act: a batch of reports ends there.
         musts: epochs that need a checkpoint, for a trial to be taken up again there.
         last_epoch: the epoch after which a trial is over, or None.
         by_last: whether a trial is worth its last report and not its best one.
         meter: measures what every epoch costs; None for no such metrics.
+        log: takes what trials print; one serves all sessions of a process.
     """
 
     def __init__(
         self,
         start: Start,
-        folder: Path | Remote,
+        folder: Path | Remote | Store,
         aim: Aim,
         judged: Container[int] = (),
         musts: Container[int] = (),
         last_epoch: int | None = None,
         by_last: bool = False,
         meter: Meter | None = None,
+        log: Log | None = None,
     ):
         self._meter = meter
         self._by_last = by_last
         self._start, self._store, self._aim = start, store_of(folder), aim
         self._judged, self._musts, self._last_epoch = judged, musts, last_epoch
-        self._log = Log()
+        self._log = log or Log()
         self._leg: Mapping[str, Any] | None = None
         self._training: Training | None = None
         self._saver: Saver | None = None
@@ -131,6 +133,11 @@ class Session:
                     raise self._lost from error
             if said["end"] is not None:
                 self._close()
+
+    @property
+    def draws_on(self) -> bool:
+        """Whether the next epoch draws from where the generators are now, because it is not sown by itself."""
+        return self._training is not None and not self._training.saves
 
     def keep(self) -> int:
         """Writes a checkpoint of the newest epoch if there is none; returns the newest saved epoch."""

@@ -37,9 +37,11 @@ class Store(Protocol):
         """This worker is through with a trial's leg."""
 
 
-def store_of(place: Path | Remote) -> Store:
+def store_of(place: "Path | Remote | Store") -> Store:
     """The store of a study, by its folder."""
-    return RemoteStore(place) if isinstance(place, Remote) else LocalStore(Path(place))
+    if isinstance(place, LocalStore | RemoteStore):
+        return place
+    return RemoteStore(place) if isinstance(place, Remote) else LocalStore(Path(str(place)))
 
 
 class LocalStore:
@@ -79,11 +81,13 @@ class RemoteStore:
         self.mend = f"See that {home} can be reached and written"
         self._earlier: dict[str, bytes] = {}
         self._shipped: dict[str, tuple[int, float]] = {}
+        self._at_work: set[str] = set()
 
     def shelf(self, trial: str) -> Shelf:
         return RemoteShelf(self._home.below("trials", trial, "checkpoints"), self._place(trial) / "checkpoints")
 
     def log(self, trial: str) -> Path:
+        self._at_work.add(trial)
         return self._place(trial) / "log.txt"
 
     def ship(self, trial: str, at_once: bool) -> None:
@@ -100,7 +104,9 @@ class RemoteStore:
                 self._shipped[trial] = (now, time.monotonic())
 
     def leave(self, trial: str) -> None:
-        shutil.rmtree(scratch() / "trials", ignore_errors=True)  # with what was fetched of other trials
+        self._at_work.discard(trial)
+        done = self._place(trial) if self._at_work else scratch() / "trials"  # with what was fetched of other trials
+        shutil.rmtree(done, ignore_errors=True)
         self._earlier.pop(trial, None)
         self._shipped.pop(trial, None)
 

@@ -7,14 +7,18 @@ from typing import Any
 
 from ray import tune
 
-from trainables.contract import Brief
+from trainables.cohort import Cohort
+from trainables.contract import Brief, Training
+from trainables.energy import Energy
+from trainables.log import Log
 from trainables.meter import Meter
 from trainables.session import Session
 from trainables.start import starter
+from trainables.store import store_of
 
 
 def tune_trainable(packed: bytes, terms: Mapping[str, Any], repeats: int = 1, brief: Brief | None = None) -> Any:
-    """What `tune.Tuner` runs: one leg per Tune trial, one session per actor.
+    """What `tune.Tuner` runs: a cohort per actor, of one trial or of several.
 
     Args:
         packed: the user's trainable and what turns coded params into nested ones, as `shipping.pack`
@@ -26,11 +30,11 @@ def tune_trainable(packed: bytes, terms: Mapping[str, Any], repeats: int = 1, br
     """
     aim = terms["aim"]
     brief = brief or Brief(aim.metric, aim.metrics, mode=getattr(aim, "mode", None))
-    return tune.with_parameters(Leg, packed=packed, terms=dict(terms), repeats=repeats, brief=brief)
+    return tune.with_parameters(Legs, packed=packed, terms=dict(terms), repeats=repeats, brief=brief)
 
 
-class Leg(tune.Trainable):
-    """A stretch of one trial; the actor outlives it, the user's object does not.
+class Legs(tune.Trainable):
+    """Stretches of one trial or of several; the actor outlives them, the user's objects do not.
 
     Its config is one JSON text, so that Tune has nothing to flatten, resolve or copy.
     """
@@ -38,20 +42,30 @@ class Leg(tune.Trainable):
     def setup(self, config: dict[str, Any], packed: bytes, terms: dict[str, Any], repeats: int, brief: Brief) -> None:
         source, params_of = pickle.loads(packed)  # noqa: S301 - packed by our own driver
         start = starter(source, brief, repeats)
-        self._meter = Meter()
-        self._session = Session(lambda params, seed: start(params_of(params), seed), **terms, meter=self._meter)
-        self._session.begin(json.loads(config["leg"]))
+        self._energy = Energy()
+        shared = {**terms, "folder": store_of(terms["folder"]), "log": Log()}
+
+        def begin(params: Any, seed: int) -> Training:
+            return start(params_of(params), seed)
+
+        self._cohort = Cohort(lambda: Session(begin, **shared, meter=Meter(self._energy)))
+        self._cohort.take(json.loads(config["legs"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._session.begin(json.loads(new_config["leg"]))
+        self._cohort.end()
+        self._cohort.take(json.loads(new_config["legs"]))
         return True
 
     def step(self) -> dict[str, Any]:
-        return {"said": [self._session.advance()]}  # in a list, which Tune does not flatten
+        return {"said": self._cohort.advance()}  # a list, which Tune does not flatten
 
-    def keep(self) -> int:
-        """Writes a checkpoint of the newest epoch; called when the study is interrupted."""
-        return self._session.keep()
+    def take(self, change: str) -> None:
+        """Ends the legs of some trials and begins others: `{"dropped": ids, "legs": terms}` as JSON."""
+        self._cohort.take(**json.loads(change))
+
+    def keep(self) -> dict[str, int]:
+        """Writes checkpoints of the newest epochs; called when the study is interrupted."""
+        return self._cohort.keep()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Checkpoints are written into the study's folder by the session."""
@@ -60,5 +74,5 @@ class Leg(tune.Trainable):
         """Checkpoints are read by the session."""
 
     def cleanup(self) -> None:
-        self._session.end()
-        self._meter.end()
+        self._cohort.end()
+        self._energy.close()

@@ -8,7 +8,7 @@ back equals the live one.
 import copy
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -130,14 +130,17 @@ class History:
         self._units = np.empty((0, len(space.leaves)))
         self._rows: dict[int, int] = {}
         self.version = 0  # how often something was told
-        self._levels: dict[int, int] = {}  # epoch -> how many sound trials were seen there
+        self._levels: dict[int, dict[int, Past]] = {}  # epoch -> number -> the sound trials that were seen there
+        self._pending: dict[int, Past] = {}  # these three by number, so that nobody has to look through all trials
+        self._failed: dict[int, Past] = {}
+        self._sound: dict[int, Past] = {}
 
     # -- what is told -------------------------------------------------------------------------------
 
     def adopt(self, number: int, params: Flat, given: bool) -> None:
         """A trial was asked for."""
         self.version += 1
-        past = self.pasts[number] = Past(number, len(self.pasts), params, given)
+        past = self.pasts[number] = self._pending[number] = Past(number, len(self.pasts), params, given)
         if not given:
             self.mine.append(past)
         self._keys.add(self._key(params))
@@ -150,7 +153,7 @@ class History:
         if not all(map(math.isfinite, (*seen.losses, *seen.margins))):
             self.fail(number)
         elif not past.failed:
-            self._levels[seen.epoch] = self._levels.get(seen.epoch, 0) + (seen.epoch not in past.seen)
+            self._levels.setdefault(seen.epoch, {})[number] = self._sound[number] = past
             past.seen[seen.epoch] = seen
             if seen.epoch == FINISHED:
                 self.end(number)
@@ -161,14 +164,17 @@ class History:
         past = self.pasts[number]
         if past.asked is None:
             past.asked = len(self.pasts)
+            del self._pending[number]
 
     def fail(self, number: int) -> None:
         """A trial failed: it counts as the worst, wherever it was seen before."""
         past = self.pasts[number]
         if not past.failed:
             past.failed = True
+            self._failed[number] = past
+            self._sound.pop(number, None)
             for epoch in past.seen:
-                self._levels[epoch] -= 1
+                del self._levels[epoch][number]
         self.end(number)
 
     def learn(self, lessons: Sequence[Lesson]) -> None:
@@ -212,11 +218,11 @@ class History:
 
     def pending(self) -> list[Past]:
         """The trials of which more may be heard, by number."""
-        return [past for past in self.pasts.values() if past.is_pending]
+        return _by_place(self._pending)
 
     def failed(self) -> list[Past]:
         """The trials that failed, by number."""
-        return [past for past in self.pasts.values() if past.failed]
+        return _by_place(self._failed)
 
     def order(self, pasts: Sequence[Past]) -> list[Past]:
         """Trials from best to worst, whatever their lengths: who came farther first, who failed last."""
@@ -239,7 +245,7 @@ class History:
         evenly from the best to the worst.
         """
         epoch = max((epoch for epoch, trials in self._levels.items() if trials), default=FINISHED)
-        own = [past for past in self.pasts.values() if epoch in past.seen and not past.failed]
+        own = _by_place(self._levels.get(epoch, {}))
         left = max(len(self.lessons) - len(own), 0)
         older = [self.lessons[k] for k in np.linspace(0, len(self.lessons) - 1, left).astype(int)]
         seen = [past.seen[epoch] for past in own] + [past.seen[FINISHED] for past in older]
@@ -249,9 +255,8 @@ class History:
         pasts = (*own, *older)
         limits = len(seen[0].margins) if seen else 0
         margins = np.array([s.margins for s in seen], dtype=float).reshape(len(seen), limits)
-        failed = sum(past.failed for past in self.pasts.values())
-        heard = failed + len(self.lessons) + sum(bool(p.seen) and not p.failed for p in self.pasts.values())
-        return Evidence(pasts, self.stacked(pasts), losses, margins, epoch, heard, failed)
+        heard = len(self._failed) + len(self.lessons) + len(self._sound)
+        return Evidence(pasts, self.stacked(pasts), losses, margins, epoch, heard, len(self._failed))
 
     def _add_row(self, number: int, params: Flat) -> None:
         if len(self._rows) == len(self._units):
@@ -279,3 +284,8 @@ def normal_scores(values: np.ndarray) -> np.ndarray:
         return values
     scores: np.ndarray = ndtri((rankdata(values, axis=0) - 0.5) / len(values))
     return scores
+
+
+def _by_place(pasts: Mapping[int, Past]) -> list[Past]:
+    """In the order in which they were asked for."""
+    return sorted(pasts.values(), key=lambda past: past.place)

@@ -60,7 +60,7 @@ class Parzen:
         chosen = np.zeros(len(order), dtype=bool)
         chosen[order[:split]] = True
         seen = {past.number for past in evidence.pasts}
-        others = [p for p in history.pasts.values() if p.number not in seen and (p.failed or p.is_pending)]
+        others = [past for past in (*history.failed(), *history.pending()) if past.number not in seen]
         bad = [*(past for past, is_good in zip(evidence.pasts, chosen, strict=True) if not is_good), *others]
         bad.sort(key=lambda past: past.number)
         return evidence.units[chosen], history.stacked(bad)

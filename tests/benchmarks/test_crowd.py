@@ -10,11 +10,12 @@ import pytest
 from benchmarks.crowd import Crowd, Pace
 from search import Goal
 from trainables import session
-from trainables.meter import MEASURED, Meter
-from trainables.to_ray import Leg
+from trainables.cohort import Cohort
+from trainables.meter import MEASURED
+from trainables.to_ray import Legs
 
 TERMS = {"trial": "t00001", "params": {"x": 0.5, "y": 0.5}, "seed": 3, "upto": 0, "after": 0, "source": None}
-CONFIG = {"leg": json.dumps(TERMS | {"seconds": 0.0, "best": None, "best_epoch": 0})}
+CONFIG = {"legs": json.dumps([TERMS | {"seconds": 0.0, "best": None, "best_epoch": 0}])}
 
 
 @pytest.fixture
@@ -26,13 +27,12 @@ def clock(monkeypatch):
 
 
 def of_a_leg(folder, clock, epoch_s, judged, answers):
-    class Here(Leg):
+    class Here(Legs):
         def setup(self, config):
             goal = Goal("min", "loss")
             terms = {"folder": folder, "aim": goal, "judged": judged, "last_epoch": 40}
-            self._session = session.Session(lambda params, seed: Still(), **terms)
-            self._meter = Meter()
-            self._session.begin(json.loads(config["leg"]))
+            self._cohort = Cohort(lambda: session.Session(lambda params, seed: Still(), **terms))
+            self._cohort.take(json.loads(config["legs"]))
 
     class Still:
         """A training whose epochs move the clock."""

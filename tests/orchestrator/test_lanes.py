@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator import lanes as lanes_module
 from orchestrator.lanes import HurryError, Lanes
+from orchestrator.width import Width
 from search import FullLength, Random, Space, uniform
 from tests.kit.simulation import World
 
@@ -14,11 +15,14 @@ class Actors:
     """Remembers what was asked of it."""
 
     def __init__(self):
-        self.kept, self.killed, self.node_is_gone = [], [], None
+        self.kept, self.killed, self.node_is_gone, self.taken = [], [], None, []
 
     def keep(self, actor):
         self.kept.append(actor)
-        return 1
+        return {f"t{number:05d}": 1 for number in range(1, 9)}
+
+    def take(self, actor, legs, dropped):
+        self.taken.append(([leg["trial"] for leg in legs], list(dropped)))
 
     def lost_its_node(self, actor):
         return self.node_is_gone
@@ -27,9 +31,13 @@ class Actors:
         self.killed.append(actor)
 
 
-def said(*epochs, end=None, saved=(), notes=()):
-    reports = [{"epoch": epoch, "seconds": float(epoch), "metrics": {"loss": 1 / epoch}} for epoch in epochs]
-    return {"said": [{"reports": reports, "saved": list(saved), "notes": list(notes), "end": end}]}
+def told(trial, *epochs, end=None, saved=(), notes=()):
+    reports = [{"epoch": epoch, "seconds": epoch / 100, "metrics": {"loss": 1 / epoch}} for epoch in epochs]
+    return {"trial": trial, "reports": reports, "saved": list(saved), "notes": list(notes), "end": end}
+
+
+def said(trial, *epochs, **more):
+    return {"said": [told(trial, *epochs, **more)]}
 
 
 @pytest.fixture
@@ -45,10 +53,10 @@ def driver(world, **more):
 def test_a_lane_runs_one_leg_from_its_first_report_to_its_end(world):
     lanes, _ = driver(world)
 
-    leg = json.loads(lanes.next_leg("a")["leg"])
+    leg = json.loads(lanes.next_leg("a")["legs"])[0]
     lanes.began("a", "actor")
-    goes_on = lanes.heard("a", said(1, 2, saved=[2]))
-    ends = lanes.heard("a", said(3, saved=[3]))
+    goes_on = lanes.heard("a", said("t00001", 1, 2, saved=[2]))
+    ends = lanes.heard("a", said("t00001", 3, saved=[3]))
 
     assert leg["trial"] == "t00001"
     assert goes_on
@@ -65,9 +73,9 @@ def test_the_loop_ends_with_the_last_trial_and_not_before():
         lanes.next_leg(lane)
         lanes.began(lane, "actor")
 
-    lanes.heard("a", said(1, 2, 3))
+    lanes.heard("a", said("t00001", 1, 2, 3))
     lanes.tick()
-    lanes.heard("b", said(1, 2, 3))
+    lanes.heard("b", said("t00002", 1, 2, 3))
 
     with pytest.raises(HurryError, match="all trials are over"):
         lanes.tick()
@@ -98,7 +106,7 @@ def test_a_failure_that_a_worker_tells_ends_the_trial_alone(world):
     lanes.began("a", "actor")
 
     end = {"status": "failed", "reason": "KeyError: 'x' (train.py:3)", "traceback": "Traceback ..."}
-    goes_on = lanes.heard("a", said(1, end=end))
+    goes_on = lanes.heard("a", said("t00001", 1, end=end))
 
     trial = world.conductor.record.trials["t00001"]
     assert not goes_on
@@ -143,7 +151,7 @@ def test_a_lost_actor_is_told_in_words_and_tried_again(error, reason, own_fault,
     assert trial.status == "waiting"
     assert reason in trial.reason
     assert trial.faults == (1 if own_fault else 0)
-    assert json.loads(lanes.next_leg("b")["leg"])["trial"] == "t00001"
+    assert json.loads(lanes.next_leg("b")["legs"])[0]["trial"] == "t00001"
 
 
 @pytest.mark.parametrize("error", ["The actor is dead because ... died ... exit code 3.", "temporarily unavailable"])
@@ -180,7 +188,7 @@ def test_a_loss_is_judged_while_tune_only_asks_for_legs(world, monkeypatch):
     lanes.lost("a", "temporarily unavailable")
     now[0] += 11.0
 
-    leg = json.loads(lanes.next_leg("b")["leg"])
+    leg = json.loads(lanes.next_leg("b")["legs"])[0]
 
     assert leg["trial"] == "t00001"
 
@@ -206,7 +214,7 @@ def test_an_interruption_keeps_a_checkpoint_and_leaves_the_loop_when_nothing_run
 
     stops.append(1)
     lanes.tick()
-    goes_on = lanes.heard("a", said(1))
+    goes_on = lanes.heard("a", said("t00001", 1))
 
     assert not goes_on
     assert actors.kept == ["actor"]
@@ -221,7 +229,7 @@ def test_a_leg_that_begins_after_the_study_closed_is_not_recorded(world):
     world.conductor.close("interrupted")
 
     lanes.began("a", "actor")
-    goes_on = lanes.heard("a", said(1))
+    goes_on = lanes.heard("a", said("t00001", 1))
 
     assert not goes_on
     assert world.conductor.record.trials["t00001"].status == "proposed"
@@ -262,3 +270,123 @@ def test_a_silent_trial_is_ended_after_its_time(world, monkeypatch):
     assert before == []
     assert actors.killed == ["actor"]
     assert world.conductor.record.trials["t00001"].status == "timeout"
+
+
+# -- lanes of several trials -----------------------------------------------------------------------
+
+
+def wide(trials=6, fuse=3, epochs=3, **more):
+    world = World(SPACE, Random() + FullLength(epochs=epochs), trials=trials)
+    width = Width(fuse, at_once=1, trials=trials, learns=False)
+    lanes, actors = driver(world, at_once=1, width=width, **more)
+    return world, lanes, actors
+
+
+def trials_of(config):
+    return [leg["trial"] for leg in json.loads(config["legs"])]
+
+
+def statuses(world):
+    return [trial.status for trial in world.conductor.record.trials.values()]
+
+
+def test_a_lane_takes_several_trials_and_fills_the_places_of_those_that_end():
+    world, lanes, actors = wide(trials=5)
+
+    first = trials_of(lanes.next_leg("a"))
+    lanes.began("a", "actor")
+    on = [
+        lanes.heard("a", {"said": [told("t00001", 1, 2, 3), told("t00002", 1, 2), told("t00003", 1)]}),
+        lanes.heard("a", {"said": [told("t00004", 1, 2, 3), told("t00002", 3), told("t00003", 2)]}),
+        lanes.heard("a", {"said": [told("t00005", 1, 2, 3), told("t00003", 3)]}),
+    ]
+
+    assert first == ["t00001", "t00002", "t00003"]
+    assert on == [True, True, False]
+    assert actors.taken == [(["t00004"], ["t00001"]), (["t00005"], ["t00004", "t00002"])]
+    assert statuses(world) == ["ended"] * 5
+    assert lanes.finished
+    assert lanes.next_leg("b") is None
+
+
+def test_one_that_ended_by_itself_is_not_dropped_again():
+    _, lanes, actors = wide(trials=3)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+
+    end = {"status": "failed", "reason": "ValueError", "traceback": None}
+    lanes.heard("a", {"said": [told("t00001", 1, end=end), told("t00002", 1)]})
+
+    assert actors.taken == []  # nobody is left to come, and nobody to be told to go
+
+
+def test_those_that_were_lost_together_are_tried_alone_and_only_the_culprit_is_blamed():
+    world, lanes, _ = wide(trials=4)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+
+    lanes.lost("a", "The actor is dead because ... SIGSEGV received")
+    faults_together = [trial.faults for trial in world.conductor.record.trials.values()]
+    alone = []
+    for lane in "bcd":
+        alone += trials_of(lanes.next_leg(lane))
+        lanes.began(lane, "actor")
+        if lane == "c":
+            lanes.lost(lane, "The actor is dead because ... SIGSEGV received")
+        else:
+            lanes.heard(lane, said(alone[-1], 1, 2, 3))
+
+    assert faults_together == [0, 0, 0]
+    assert alone == ["t00001", "t00002", "t00003"]
+    assert [trial.faults for trial in world.conductor.record.trials.values()] == [0, 1, 0]
+    assert trials_of(lanes.next_leg("e")) == ["t00002"]  # still alone, and not with a new one
+    lanes.began("e", "actor")
+    lanes.heard("e", said("t00002", 1, 2, 3))
+    assert trials_of(lanes.next_leg("f")) == ["t00004"]
+
+
+def test_an_interruption_keeps_and_pauses_all_of_a_lane():
+    world, lanes, actors = wide(trials=3)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+
+    world.conductor.close("interrupted")
+    goes_on = lanes.heard("a", said("t00002", 1))
+
+    assert not goes_on
+    assert actors.kept == ["actor"]
+    assert {trial.paused_by for trial in world.conductor.record.trials.values()} == {"study"}
+    assert world.conductor.finish() == "interrupted"
+
+
+def test_trials_that_wait_for_a_slow_one_go_elsewhere_and_nobody_joins_it():
+    world, lanes, actors = wide(trials=6)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+    slow = told("t00001", 1)
+    slow["reports"][0]["seconds"] = 2.0
+
+    on = lanes.heard("a", {"said": [slow]})
+    lanes.heard("a", said("t00001", 2))
+
+    assert on
+    assert actors.taken == [([], ["t00002", "t00003"])]
+    assert [trial.faults for trial in world.conductor.record.trials.values()] == [0, 0, 0]
+    lanes.heard("a", said("t00001", 3))
+    assert trials_of(lanes.next_leg("b")) == ["t00002", "t00003", "t00004"]
+
+
+def test_a_lane_of_several_that_hangs_is_ended_and_each_is_tried_alone(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(lanes_module.time, "monotonic", lambda: now[0])
+    world, lanes, actors = wide(trials=2, fuse=2, trial_s=5.0)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+
+    now[0] += 6
+    lanes.tick()
+    lanes.lost("a", "The actor is dead because it was killed by `ray.kill`")
+
+    assert actors.killed == ["actor"]
+    assert statuses(world) == ["waiting", "waiting"]
+    assert trials_of(lanes.next_leg("b")) == ["t00001"]

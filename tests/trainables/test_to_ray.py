@@ -58,7 +58,7 @@ def ray():
 
 def leg(trial, **changes):
     terms = {"trial": trial, "params": {"lr": 0.1}, "seed": 3, "upto": 0, "after": 0, "source": None}
-    return {"leg": json.dumps(terms | {"seconds": 0.0, "best": None, "best_epoch": 0} | changes)}
+    return {"legs": json.dumps([terms | {"seconds": 0.0, "best": None, "best_epoch": 0} | changes])}
 
 
 def nested(coded, shared={"layers": [8]}):  # noqa: B006 - a space's options are shared by the trials of an actor
@@ -126,7 +126,7 @@ def test_tune_runs_legs_one_after_the_other_on_one_actor(ray, tmp_path, monkeypa
 
     results = tune.Tuner(
         trainable,
-        param_space={"leg": tune.grid_search([config["leg"] for config in configs])},
+        param_space={"legs": tune.grid_search([config["legs"] for config in configs])},
         tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=1),
         run_config=tune.RunConfig(
             storage_path=str(tmp_path / "tune"), verbose=0, stop=lambda trial, result: ends(result["said"])

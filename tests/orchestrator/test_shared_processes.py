@@ -1,0 +1,136 @@
+"""Studies whose trials share processes, on a real Ray: they are what they would be alone."""
+
+import itertools
+import json
+import os
+import random
+import time
+
+import pytest
+
+from orchestrator import ASHA, PBT, TPE, FullLength, Grid, Random, Results, Study, Trainable, choice, ledger, uniform
+from tests.kit import trainables
+
+SPACE = {"x": uniform(0, 1)}
+COSTS = ("seconds", "joules", "co2_g", "peak_memory_mib", "rows_per_s")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray():
+    from cluster.to_ray import connect
+
+    with connect("local", cpus=2):
+        yield
+
+
+def run(train, strategy, tmp_path, trials=None, space=SPACE, name="shared", **more):
+    study = Study(train, space, "min loss", strategy, storage=tmp_path, name=name, **more)
+    return study.run(trials=trials, progress=False)
+
+
+def curves(results):
+    frame = results.curves().sort_values(["trial", "epoch"]).reset_index(drop=True)
+    return frame[[name for name in frame if name not in COSTS and name != "metrics.pid"]]
+
+
+def drawing(params):
+    """Three epochs that draw from the process's generator."""
+    path = random.random()
+    for _ in range(3):
+        path += random.random()
+        yield {"loss": params["x"] + path, "pid": os.getpid()}
+
+
+class Walk(Trainable):
+    """A state that grows by what was drawn, and can be saved."""
+
+    def setup(self, params):
+        self.x, self.path = params["x"], []
+
+    def step(self):
+        self.path.append(random.random())
+        return {"loss": (self.x - 0.5) ** 2 + 1 / len(self.path), "path": sum(self.path)}
+
+    def save(self, folder):
+        (folder / "path.json").write_text(json.dumps(self.path))
+
+    def load(self, folder):
+        self.path = json.loads((folder / "path.json").read_text())
+
+
+def test_trials_that_share_processes_have_the_curves_that_they_have_alone(tmp_path):
+    alone = run(drawing, Random() + FullLength(3), tmp_path, 12, name="alone")
+    together = run(drawing, Random() + FullLength(3), tmp_path, 12, name="together", fuse=5)
+
+    assert together.record.counts() == {"ended": 12}
+    same = [name for name in curves(alone) if "pid" not in name]
+    assert curves(together)[same].equals(curves(alone)[same])
+    pids = together.curves().groupby("trial").pid.first()
+    assert pids.nunique() <= 2  # never more processes than there are CPUs
+    assert pids.value_counts().max() >= 5
+
+
+def test_early_stopping_judges_them_as_it_judges_others(tmp_path):
+    results = run(Walk, Random() + ASHA(max_epochs=9), tmp_path, 30, fuse=6)
+
+    counts = results.record.counts()
+    assert set(counts) == {"ended", "stopped"}
+    assert sum(counts.values()) == 30
+    assert set(results.frame().epoch) <= {1, 3, 9}
+    epochs = results.curves().groupby("trial").epoch.apply(list)
+    assert all(found == list(range(1, len(found) + 1)) for found in epochs)
+
+
+@pytest.mark.parametrize("strategy", [Random() + PBT(max_epochs=6, every=2, population=4),
+                                      Random() + ASHA(max_epochs=9, promote=True)], ids=str)  # fmt: skip
+def test_legs_that_end_for_a_while_go_on_in_any_process(tmp_path, strategy):
+    results = run(Walk, strategy, tmp_path, 8 if "promote" in str(strategy) else 4, fuse=3)
+
+    assert set(results.record.counts()) <= {"ended", "stopped"}
+    assert all(trial.faults == 0 for trial in results.record.trials.values())
+    assert results.frame().epoch.max() == (9 if "promote" in str(strategy) else 6)
+
+
+def test_whatever_one_does_its_neighbours_go_on(tmp_path):
+    kinds = ["good", "raises", "exit", "nan", "prints", "segfault", "sys.exit", "silent", "fine"]
+
+    results = run(
+        trainables.misbehaving, Grid() + FullLength(3), tmp_path, space={"kind": choice(kinds)}, retries=0, fuse=9
+    )
+
+    frame = results.frame().set_index("params.kind" if "params.kind" in results.frame() else "kind")
+    assert frame.status.to_dict() == {
+        "good": "ended", "raises": "failed", "exit": "failed", "nan": "invalid", "prints": "ended",
+        "segfault": "failed", "sys.exit": "failed", "silent": "failed", "fine": "ended",
+    }  # fmt: skip
+    assert "exit code 3" in frame.reason["exit"]
+    by_name = {trial.params["kind"]: trial for trial in results.record.trials.values()}
+    assert all(by_name[kinds.index(kind)].faults == 0 for kind in ("good", "prints", "fine"))
+
+
+def test_auto_packs_quick_trials_and_leaves_slow_ones_alone(tmp_path):
+    def slow(params):
+        time.sleep(0.3)
+        return {"loss": params["x"], "pid": os.getpid()}
+
+    quick = run(drawing, Random() + FullLength(3), tmp_path, 60, name="quick", fuse="auto")
+    alone = run(slow, Random() + FullLength(1), tmp_path, 6, name="slow", fuse="auto")
+
+    def together(results):
+        """How many trials were begun in the same instant as another one."""
+        at = [
+            event["t"] for event in ledger.read(results.folder / "ledger").events if event["event"] == "trial_started"
+        ]
+        return sum(abs(one - other) < 0.02 for one, other in itertools.pairwise(at))
+
+    assert quick.record.counts() == {"ended": 60}
+    assert alone.record.counts() == {"ended": 6}
+    assert together(quick) > 30
+    assert together(alone) <= 2
+
+
+def test_a_model_learns_from_those_that_share_a_process(tmp_path):
+    results = run(trainables.good, TPE(startup=5) + FullLength(3), tmp_path, 24, fuse=2)
+
+    assert results.record.counts() == {"ended": 24}
+    assert Results(results.folder).best.best == pytest.approx(results.frame()["loss"].min())

@@ -1,0 +1,44 @@
+"""How many trials share a process."""
+
+import pytest
+
+from orchestrator.width import Width, fuse_of
+
+
+def widths(fuse, seconds, trials=640, at_once=2, learns=False):
+    width = Width(fuse, at_once, trials, learns)
+    found = []
+    for trial_s in seconds:
+        found.append(width.now())
+        width.ended(trial_s)
+    return [*found, width.now()]
+
+
+def test_one_trial_a_process_unless_asked_for_more():
+    assert widths(None, [0.001] * 4) == [1] * 5
+    assert widths(8, [5.0] * 2) == [8] * 3
+
+
+def test_auto_packs_when_trials_have_been_quick_and_no_longer_when_they_are_not():
+    assert widths("auto", [0.01] * 4) == [1, 1, 1, 25, 25]
+    assert widths("auto", [1e-6] * 4)[-1] == 64
+    assert widths("auto", [0.5] * 4) == [1] * 5
+    assert widths("auto", [0.01] * 3 + [9.0])[-1] == 1
+
+
+def test_auto_leaves_trials_for_the_other_processes_and_foresight_to_a_model():
+    assert widths("auto", [1e-6] * 4, trials=40, at_once=2)[-1] == 10
+    assert widths("auto", [1e-6] * 4, trials=640, at_once=2, learns=True)[-1] == 32
+    assert widths("auto", [1e-6] * 4, trials=20, at_once=4, learns=True)[-1] == 1
+    assert widths("auto", [1e-6] * 4, trials=None, learns=True)[-1] == 8
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, None), (1, None), ("auto", "auto"), (32, 32)])
+def test_a_setting_is_read(given, kept):
+    assert fuse_of(given) == kept
+
+
+@pytest.mark.parametrize("given", [0, -1, True, False, 2.5, "yes", "32", 4096])
+def test_a_setting_that_means_nothing_is_told_with_one_that_does(given):
+    with pytest.raises(ValueError, match="Write fuse='auto', or how many trials share a process, up to 1024: fuse=32"):
+        fuse_of(given)
