@@ -63,6 +63,14 @@ def test_a_study_killed_three_times_loses_no_trial_and_repeats_at_most_what_was_
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize(
+    "strategy", ["TPE() + ASHA(max_epochs=6, keep_1_in=2)", "Random() + PBT(max_epochs=6, every=2)"]
+)
+def test_a_study_whose_trials_share_processes_survives_ten_kills(tmp_path, strategy):
+    kill_and_resume(tmp_path, strategy, 10, seed=time.time_ns(), fuse=3)
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     "strategy",
@@ -82,10 +90,13 @@ def test_every_strategy_survives_ten_kills(tmp_path, strategy, seed):
     kill_and_resume(tmp_path, strategy, 10, seed)
 
 
-def test_ctrl_c_keeps_what_runs_and_the_study_goes_on_later(tmp_path):
+@pytest.mark.parametrize("fuse", [1, 3])
+def test_ctrl_c_keeps_what_runs_and_the_study_goes_on_later(tmp_path, fuse):
     counted, storage, study = tmp_path / "counted", tmp_path / "runs", tmp_path / "study.yaml"
     counted.touch()
-    study.write_text(STUDY.replace("STRATEGY", "Random() + FullLength(epochs=30)") + f"storage: {storage}\n")
+    study.write_text(
+        STUDY.replace("STRATEGY", "Random() + FullLength(epochs=30)") + f"storage: {storage}\nfuse: {fuse}\n"
+    )
     environment = {**os.environ, "COUNTED_IN": str(counted), "RAY_ADDRESS": "local"}
 
     with (tmp_path / "log").open("w") as log:
@@ -148,12 +159,12 @@ def test_models_of_every_family_end_as_if_nothing_had_happened(tmp_path, family)
     assert killed[names].equals(whole[names])
 
 
-def kill_and_resume(tmp_path, strategy, kills, seed):
+def kill_and_resume(tmp_path, strategy, kills, seed, fuse=1):
     print(f"seed {seed}")
     moments, counted, storage = random.Random(seed), tmp_path / "counted", tmp_path / "runs"
     counted.touch()
     study = tmp_path / "study.yaml"
-    study.write_text(STUDY.replace("STRATEGY", strategy) + f"storage: {storage}\n")
+    study.write_text(STUDY.replace("STRATEGY", strategy) + f"storage: {storage}\nfuse: {fuse}\n")
     environment = {**os.environ, "COUNTED_IN": str(counted), "RAY_ADDRESS": "local"}
     arguments, folder, done = ["run", study], None, 0
     with (tmp_path / "log").open("w") as log:
@@ -179,4 +190,4 @@ def kill_and_resume(tmp_path, strategy, kills, seed):
     assert (curves.groupby("trial").epoch.max() == curves.groupby("trial").size()).all()
     assert results.best.value == curves.loss.min()
     wasted = sum(executed.values()) - len(curves)  # members of a population may share an x
-    assert wasted <= done * CPUS, executed
+    assert wasted <= done * CPUS * fuse, executed

@@ -84,7 +84,7 @@ def test_early_stopping_judges_them_as_it_judges_others(tmp_path):
 @pytest.mark.parametrize("strategy", [Random() + PBT(max_epochs=6, every=2, population=4),
                                       Random() + ASHA(max_epochs=9, promote=True)], ids=str)  # fmt: skip
 def test_legs_that_end_for_a_while_go_on_in_any_process(tmp_path, strategy):
-    results = run(Walk, strategy, tmp_path, 8 if "promote" in str(strategy) else 4, fuse=3)
+    results = run(Walk, strategy, tmp_path, 12 if "promote" in str(strategy) else 4, fuse=3)
 
     assert set(results.record.counts()) <= {"ended", "stopped"}
     assert all(trial.faults == 0 for trial in results.record.trials.values())
@@ -103,9 +103,9 @@ def test_whatever_one_does_its_neighbours_go_on(tmp_path):
         "good": "ended", "raises": "failed", "exit": "failed", "nan": "invalid", "prints": "ended",
         "segfault": "failed", "sys.exit": "failed", "silent": "failed", "fine": "ended",
     }  # fmt: skip
-    assert "exit code 3" in frame.reason["exit"]
+    assert frame.reason["exit"].startswith("its process died")
     by_name = {trial.params["kind"]: trial for trial in results.record.trials.values()}
-    assert all(by_name[kinds.index(kind)].faults == 0 for kind in ("good", "prints", "fine"))
+    assert all(by_name[kind].faults == 0 for kind in ("good", "prints", "fine"))
 
 
 def test_auto_packs_quick_trials_and_leaves_slow_ones_alone(tmp_path):
@@ -117,20 +117,23 @@ def test_auto_packs_quick_trials_and_leaves_slow_ones_alone(tmp_path):
     alone = run(slow, Random() + FullLength(1), tmp_path, 6, name="slow", fuse="auto")
 
     def together(results):
-        """How many trials were begun in the same instant as another one."""
-        at = [
-            event["t"] for event in ledger.read(results.folder / "ledger").events if event["event"] == "trial_started"
-        ]
-        return sum(abs(one - other) < 0.02 for one, other in itertools.pairwise(at))
+        """How many trials were begun in a process while another one of it was not over."""
+        events = ledger.read(results.folder / "ledger").events
+        begun, over = ({e["trial"]: e["t"] for e in events if e["event"] == f"trial_{w}"} for w in ("started", "ended"))
+        found = 0
+        for trials in results.curves().groupby("pid").trial.unique():
+            in_turn = sorted(trials, key=lambda trial: begun[trial])
+            found += sum(begun[later] < over[earlier] for earlier, later in itertools.pairwise(in_turn))
+        return found
 
     assert quick.record.counts() == {"ended": 60}
     assert alone.record.counts() == {"ended": 6}
     assert together(quick) > 30
-    assert together(alone) <= 2
+    assert together(alone) == 0
 
 
 def test_a_model_learns_from_those_that_share_a_process(tmp_path):
     results = run(trainables.good, TPE(startup=5) + FullLength(3), tmp_path, 24, fuse=2)
 
     assert results.record.counts() == {"ended": 24}
-    assert Results(results.folder).best.best == pytest.approx(results.frame()["loss"].min())
+    assert Results(results.folder).best.value == pytest.approx(results.frame()["loss"].min())
