@@ -40,6 +40,7 @@ format: setup
 bench: setup
 	$(PY) benchmarks/overhead.py
 	$(PY) benchmarks/scale.py
+	$(PY) benchmarks/packing.py
 	$(PY) benchmarks/samplers.py
 	$(PY) benchmarks/models.py
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve()
-TRIALS = {"a440": 400, "a440, fuse='auto'": 4000, "a440, fuse=64": 4000, "Ray Tune, best settings": 400}
+TRIALS = {"a440": 400, "a440, fuse='auto'": 4000, "a440, fuse=64": 4000, "Ray Tune, best settings": 4000}
 
 
 def no_op(params: dict[str, Any]) -> dict[str, float]:

@@ -9,6 +9,7 @@ time ends the call, so that the others are heard of.
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from trainables.seeds import Generators
@@ -64,8 +65,10 @@ class Cohort:
                     raise
                 break  # it is raised again by the next call
             said.append({"trial": trial, **told})
-            self._turns.rotate(-1)
-            if told["end"] is not None:
+            self._turns.popleft()
+            if told["end"] is None:
+                self._turns.append(trial)
+            else:
                 self._end(trial)
         return said
 
@@ -94,5 +97,6 @@ class Cohort:
             return
         session.end()
         self._drawn.pop(trial, None)
-        self._turns = deque(other for other in self._turns if other != trial)
+        with suppress(ValueError):
+            self._turns.remove(trial)
         self._spare.append(session)
