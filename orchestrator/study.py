@@ -122,8 +122,7 @@ class Study:
             "whole": bool(whole),
             "lineage": None if lineage is None else dict(lineage),
         }
-        for key, value in settled.items():
-            object.__setattr__(self, key, value)
+        vars(self).update(settled)
         check_fit(self)
 
     @property
