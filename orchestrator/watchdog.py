@@ -1,4 +1,4 @@
-"""A driver whose Ray is gone is ended, and one that does not move says where it stands.
+"""A driver whose Ray is gone is ended, and one that hangs: it says where it stands, and lets its machines go.
 
 When a head is started anew, its cluster has forgotten the driver, and Ray Tune waits for ever for actors that nobody
 knows. Nothing is lost by ending the driver: the ledger has all that was reported.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 LOOK_S = 10.0
 SILENT_S = 90.0  # a head that keeps its state on disk is back by then, and the study goes on
-STILL_S = 300.0
+STILL_S, HUNG_S = 300.0, 1800.0  # after which a loop that stands still says so, and is ended
 LEAVE_S = 45.0  # for a driver that was told to end; Ray's own clean-up may wait for the dead
 
 
@@ -35,7 +35,8 @@ class Watchdog:
         self._known: str | None = None
         self._moved_at = self._heard_at = time.monotonic()
         self._gone_at: float | None = None
-        self._said_still = False
+        self._said_still = self._loops = False
+        self._looks_still = 0
         self.gone: str | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._look_often, name="watchdog", daemon=True)
@@ -58,7 +59,7 @@ class Watchdog:
 
     def moved(self) -> None:
         """The driver's loop is alive."""
-        self._moved_at = time.monotonic()
+        self._moved_at, self._loops, self._looks_still = time.monotonic(), True, 0
 
     def why(self) -> str | None:
         """Looks at once, for a driver that failed: why its Ray is gone; None while the head is the one that it was."""
@@ -69,19 +70,23 @@ class Watchdog:
             self._look(time.monotonic())
 
     def _look(self, now: float) -> None:
+        self._looks_still += 1
         if self._gone_at is None:
             self.gone = self._what_is_wrong(now)
             self._gone_at = now if self.gone else None
         elif now - self._gone_at > LEAVE_S:
-            print(f"{self.gone} Ray does not let go of this process, so it is ended. {self.resume}", file=sys.stderr)
+            print(f"{self.gone} It does not end by itself, so it is ended. {self.resume}", file=sys.stderr)
             sys.stderr.flush()
             self._leave(1)
-        if not self.gone and not self._said_still and now - self._moved_at > STILL_S:
+        if not self.gone and self._loops and not self._said_still and now - self._moved_at > STILL_S:
             self._said_still = True
             print(f"the driver has not moved for {STILL_S / 60:.0f} min; it stands here:", file=sys.stderr)
             faulthandler.dump_traceback(sys.stderr)
 
     def _what_is_wrong(self, now: float, patience_s: float = SILENT_S) -> str | None:
+        was_stopped = self._looks_still <= 2  # by Ctrl-Z, as this thread was
+        if self._loops and now - self._moved_at > HUNG_S and not was_stopped:
+            return f"The driver has not moved for {HUNG_S / 60:.0f} min."
         if self._head is None:
             return None
         try:

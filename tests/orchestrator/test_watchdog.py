@@ -89,6 +89,30 @@ def test_a_driver_that_does_not_move_says_once_where_it_stands(watched, capfd):
     assert left == []
 
 
+def test_a_driver_that_hangs_is_ended_after_half_an_hour(watched):
+    _, look, left, moved = watched
+
+    before_its_loop = look(3600)
+    moved()
+    found = [look(900), look(850), look(100), look(10), look(50)]
+
+    assert before_its_loop is None
+    assert found == [None, None, *["The driver has not moved for 30 min."] * 3]
+    assert left == [1]
+
+
+def test_a_driver_that_was_stopped_for_an_hour_and_goes_on_is_left(watched):
+    _, look, left, moved = watched
+
+    moved()
+    woken = look(3600)  # Ctrl-Z stops the watchdog, too
+    moved()
+
+    assert woken is None
+    assert look(10) is None
+    assert left == []
+
+
 def test_a_driver_that_failed_asks_at_once_whether_its_head_is_gone(clock):
     head, unwatched = Head(), Watchdog()
     dog = Watchdog()
