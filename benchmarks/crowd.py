@@ -2,7 +2,7 @@
 
 Everything of the driver stays as it is: conductor, ledger, engines, Tune's controller and its actor manager, one
 placement group per trial, one remote call per answer, one `ray.wait` over all that is awaited. Only the actors are not
-processes of their own: each is a seat in one asynchronous Ray actor, which answers as `trainables.to_ray.Leg` would,
+processes of their own: each is a seat in one asynchronous Ray actor, which answers as `trainables.to_ray.Legs` would,
 after as long as an epoch is said to take. What is left out is what a node does: starting a process, and training.
 """
 

@@ -13,7 +13,7 @@ from trainables import Batches, TorchTrainable
 from trainables.contract import Brief
 from trainables.meter import MEASURED
 from trainables.shipping import pack
-from trainables.to_ray import Leg
+from trainables.to_ray import Legs
 
 X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
 Y = (X.sum(1) > 0).long()
@@ -84,7 +84,7 @@ class Worker:
 
     def run(self, config):
         if self._inner is None:
-            self._inner = Leg.__new__(Leg)
+            self._inner = Legs.__new__(Legs)
             self._inner.setup(config, self._packed, self._terms, 1, Brief("loss"))
         else:
             assert self._inner.reset_config(config)
