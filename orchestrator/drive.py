@@ -264,7 +264,9 @@ class _Driver:
             width=Width(study.fuse, at_once, terms.trials, self.outlook.strategy.sampler.learns),
         )
         trainable = tune_trainable(self.packed, self._session(terms), study.repeats, brief)
-        with waiting if self.fleet is not None else nullcontext():
+        with ExitStack() as stack:
+            stack.callback(self.dog.rest)
+            stack.enter_context(waiting if self.fleet is not None else nullcontext())
             launch.fit(trainable, to_ray.placement(study.bundle), lanes, at_once + 8)
 
     def _session(self, terms: Terms) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from search.protocol import Decision, Go
 
 GRACE_S = 30.0  # for running epochs to end after an interruption, more where epochs are longer
 NODE_LOST = "its node was lost"
+BROKEN = "its process was broken by "  # as a cohort says of a neighbour
 CUT_OFF, DIED = "its process does not answer any more", "its process died"
 NOTICED_S = {CUT_OFF: 10.0, DIED: 3.0}  # for Ray to notice that the machine is gone too, before a trial is blamed
 
@@ -157,7 +158,7 @@ class Lanes:
         kept = self._kept(lane, said)
         left = [trial for trial, one in said.items() if self._leaves(trial, one, decisions.get(trial, Go()), kept)]
         if self._conductor.closing is not None:
-            left = self._interrupted(lane, kept)
+            left = self._interrupted(lane, kept or self._kept(lane, said))
         elif is_slow:
             left += self._given_back(lane)
         return self._goes_on(lane, left, [trial for trial in left if said.get(trial, _SILENT)["end"] is None])
@@ -196,6 +197,7 @@ class Lanes:
     def _given_back(self, lane: str) -> list[str]:
         """Trials that a slow one kept from their first epoch go elsewhere, and nobody new joins it."""
         self._wide[lane] = 1
+        self._width.slow()
         silent = [trial for trial in self._trials_of[lane] if trial not in self._spoken]
         for trial in silent:
             self._conductor.lose(trial, "a slow trial held its process", own_fault=False)
@@ -207,7 +209,9 @@ class Lanes:
             self._trials_of[lane].remove(trial)
             self._alone.discard(trial)
             self._spoken.discard(trial)
-            self._width.ended(self._conductor.record.trials[trial].seconds)
+            known = self._conductor.record.trials[trial]
+            if known.over:
+                self._width.ended(known.seconds)
         legs = self._more(lane)
         if not self._trials_of[lane] and not legs:
             self._forget(lane)
@@ -234,7 +238,9 @@ class Lanes:
         reason, own_fault = _cause(error)
         seconds = next((s for start, s in NOTICED_S.items() if reason.startswith(start)), None)
         if lane in self._hung and len(self._trials_of[lane]) == 1:
-            self._conductor.end(self._trials_of[lane][0], "timeout", f"no report for {self._trial_s:g} seconds")
+            [trial] = self._trials_of[lane]
+            self._conductor.end(trial, "timeout", f"no report for {self._trial_s:g} seconds")
+            self._alone.discard(trial)
             self._forget(lane)
         elif seconds is not None and lane in self._actor_of and lane not in self._hung:
             self._heard_at.pop(lane)
@@ -325,7 +331,8 @@ def _cause(error: str) -> tuple[str, bool]:
     if "temporarily unavailable" in text:
         return CUT_OFF, True
     if "LostError" in text:
-        return text.rsplit("LostError:", 1)[1].strip()[:300] or "its process could not be trusted", True
+        reason = text.rsplit("LostError:", 1)[1].strip()[:300]
+        return reason or "its process could not be trusted", not reason.startswith(BROKEN)
     if "creation task" in text or "TuneError" in text:
         return _last_words(error), True
     if "OutOfMemory" in text or "memory usage threshold" in text:

@@ -138,6 +138,8 @@ class Waiting:
         except LookupError as error:
             self._tell(str(error))
             return
+        if self._kind not in (None, kinds[0]):
+            self._request.want(0, now)  # of the type before
         self._kind, self._changed = kinds[0], now
         self._request.want(wanted, now)
         gone = ", ".join(dict.fromkeys(exhausted))

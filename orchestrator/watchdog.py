@@ -61,6 +61,10 @@ class Watchdog:
         """The driver's loop is alive."""
         self._moved_at, self._loops, self._looks_still = time.monotonic(), True, 0
 
+    def rest(self) -> None:
+        """The driver's loop is over; what follows may take its time."""
+        self._loops = False
+
     def why(self) -> str | None:
         """Looks at once, for a driver that failed: why its Ray is gone; None while the head is the one that it was."""
         return self.gone or self._what_is_wrong(time.monotonic(), patience_s=0.0)

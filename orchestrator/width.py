@@ -51,8 +51,15 @@ class Width:
         self._most = min(WIDEST, 8 if learns and trials is None else share)
         self._ended, self._trial_s = 0, 0.0
 
+    def slow(self) -> None:
+        """A trial held up those that shared its process: from now on each has its own, or what `"auto"` finds."""
+        if self._fuse == "auto":
+            self._ended, self._trial_s = KNOWN, 1.0
+        else:
+            self._fuse = None
+
     def ended(self, seconds: float) -> None:
-        """Takes in how long a trial trained."""
+        """Takes in how long a trial trained that is over."""
         self._ended += 1
         share = max(0.1, 1 / self._ended)
         self._trial_s += share * (seconds - self._trial_s)

@@ -32,6 +32,7 @@ class Cohort:
         self._turns: deque[str] = deque()
         self._drawn: dict[str, Generators] = {}
         self._spare: list[Session] = []
+        self._broken_by = ""
 
     def __len__(self) -> int:
         return len(self._members)
@@ -52,6 +53,8 @@ class Cohort:
         Raises:
             LostError: the process cannot be trusted any more, of which what was said before is answered first.
         """
+        if self._broken_by and self._broken_by not in self._members:
+            raise LostError(f"its process was broken by {self._broken_by}, which ran in it before")
         said: list[dict[str, Any]] = []
         until = time.monotonic() + self._call_s
         for _ in range(len(self._turns)):
@@ -87,6 +90,8 @@ class Cohort:
         if (drawn := self._drawn.pop(trial, None)) is not None:
             drawn.restore()
         said = session.advance()
+        if session.is_lost:
+            self._broken_by = trial
         if len(self._members) > 1 and said["end"] is None and session.draws_on:
             self._drawn[trial] = Generators()
         return said
@@ -95,8 +100,8 @@ class Cohort:
         session = self._members.pop(trial, None)
         if session is None:
             return
-        session.end()
         self._drawn.pop(trial, None)
         with suppress(ValueError):
             self._turns.remove(trial)
-        self._spare.append(session)
+        session.end()
+        self._spare += [session] if not session.is_lost else []

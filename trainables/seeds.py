@@ -41,7 +41,9 @@ class Generators:
         import numpy
 
         self._random, self._numpy = random.getstate(), numpy.random.get_state()
-        self._torch = sys.modules["torch"].get_rng_state() if "torch" in sys.modules else None
+        torch = sys.modules.get("torch")
+        self._torch = torch.get_rng_state() if torch is not None else None
+        self._cuda = torch.cuda.get_rng_state_all() if torch is not None and torch.cuda.is_initialized() else None
 
     def restore(self) -> None:
         """Puts all of them back."""
@@ -51,6 +53,8 @@ class Generators:
         numpy.random.set_state(self._numpy)
         if self._torch is not None:
             sys.modules["torch"].set_rng_state(self._torch)
+        if self._cuda is not None:
+            sys.modules["torch"].cuda.set_rng_state_all(self._cuda)
 
 
 class _Arrival(importlib.abc.MetaPathFinder):

@@ -135,6 +135,11 @@ class Session:
                 self._close()
 
     @property
+    def is_lost(self) -> bool:
+        """Whether its trial broke the process, which the next `advance` says."""
+        return self._lost is not None
+
+    @property
     def draws_on(self) -> bool:
         """Whether the next epoch draws from where the generators are now, because it is not sown by itself."""
         return self._training is not None and not self._training.saves
@@ -161,6 +166,7 @@ class Session:
                 self._close()
             self._ship(at_once=True)
         self._store.leave(self._leg["trial"])
+        self._leg = None
 
     def _ship(self, at_once: bool) -> None:
         assert self._leg is not None

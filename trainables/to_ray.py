@@ -39,6 +39,8 @@ class Legs(tune.Trainable):
     Its config is one JSON text, so that Tune has nothing to flatten, resolve or copy.
     """
 
+    _trouble: Exception | None = None  # of a change that could not be made
+
     def setup(self, config: dict[str, Any], packed: bytes, terms: dict[str, Any], repeats: int, brief: Brief) -> None:
         source, params_of = pickle.loads(packed)  # noqa: S301 - packed by our own driver
         start = starter(source, brief, repeats)
@@ -57,11 +59,18 @@ class Legs(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
+        if self._trouble is not None:
+            raise self._trouble
+        if not len(self._cohort):
+            raise RuntimeError("this process has no trial to train")
         return {"said": self._cohort.advance()}  # a list, which Tune does not flatten
 
     def take(self, change: str) -> None:
         """Ends the legs of some trials and begins others: `{"dropped": ids, "legs": terms}` as JSON."""
-        self._cohort.take(**json.loads(change))
+        try:
+            self._cohort.take(**json.loads(change))
+        except Exception as error:  # noqa: BLE001 - nobody waits for this call: the next one tells of it
+            self._trouble = error
 
     def keep(self) -> dict[str, int]:
         """Writes checkpoints of the newest epochs; called when the study is interrupted."""

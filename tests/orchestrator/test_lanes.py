@@ -373,7 +373,7 @@ def test_trials_that_wait_for_a_slow_one_go_elsewhere_and_nobody_joins_it():
     assert actors.taken == [([], ["t00002", "t00003"])]
     assert [trial.faults for trial in world.conductor.record.trials.values()] == [0, 0, 0]
     lanes.heard("a", said("t00001", 3))
-    assert trials_of(lanes.next_leg("b")) == ["t00002", "t00003", "t00004"]
+    assert [trials_of(lanes.next_leg(lane)) for lane in "b"] == [["t00002"]]  # from now on each has its own process
 
 
 def test_a_lane_of_several_that_hangs_is_ended_and_each_is_tried_alone(monkeypatch):
@@ -390,3 +390,40 @@ def test_a_lane_of_several_that_hangs_is_ended_and_each_is_tried_alone(monkeypat
     assert actors.killed == ["actor"]
     assert statuses(world) == ["waiting", "waiting"]
     assert trials_of(lanes.next_leg("b")) == ["t00001"]
+    lanes.began("b", "another")
+    now[0] += 6
+    lanes.tick()
+    lanes.lost("b", "The actor is dead because it was killed by `ray.kill`")
+    assert statuses(world) == ["timeout", "waiting"]
+    lanes.next_leg("c")
+    lanes.began("c", "third")
+    lanes.heard("c", said("t00002", 1, 2, 3))
+    assert not lanes._alone
+
+
+def test_a_process_that_a_neighbour_broke_is_no_fault_of_a_trial(world):
+    lanes, _ = driver(world)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+
+    lanes.lost("a", "RayTaskError: trainables.session.LostError: its process was broken by t00009, which ran in it")
+
+    assert world.conductor.record.trials["t00001"].faults == 0
+    assert world.conductor.record.trials["t00001"].status == "waiting"
+
+
+def test_a_study_that_is_found_broken_keeps_the_others_checkpoints():
+    world, lanes, actors = wide(trials=3)
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+    ended = world.conductor.end
+
+    def end(trial, *words):
+        ended(trial, *words)
+        world.conductor.close("all trials fail alike")
+
+    world.conductor.end = end
+    failed = {"status": "failed", "reason": "ValueError", "traceback": None}
+    lanes.heard("a", {"said": [told("t00001", 1, end=failed), told("t00002", 1)]})
+
+    assert actors.kept == ["actor"]

@@ -120,6 +120,23 @@ def test_a_request_that_finds_no_room_is_made_smaller_and_larger_again():
     assert [trials for trials, _ in ray.asked] == [4, 2, 4]
 
 
+def test_another_type_is_asked_for_by_its_own_label():
+    other = replace(FOUR, name="other", machine=replace(STEADY.machine, labels={"ray.io/market-type": "reserved"}))
+    few = replace(FOUR, most=1)
+    ray = FakeRay(REFUSED)
+    watch = waiting(ray, (HEAD, SPOT, few, other), spot_s=60.0)
+
+    looked(watch, Need(4, 0), 61.0)
+    ray.now = Scaling(True, refused=(Launch("spot", 4, 2.0, ""), Launch("steady", 1, 2.0, "none of these either")))
+    looked(watch, Need(4, 0), 66.0)
+
+    assert ray.asked == [
+        (1, {"ray.io/market-type": "on-demand"}),
+        (0, {"ray.io/market-type": "on-demand"}),
+        (4, {"ray.io/market-type": "reserved"}),
+    ]
+
+
 def test_in_its_tail_it_takes_back_what_it_cannot_use_and_at_its_end_all():
     ray = FakeRay(REFUSED)
     with waiting(ray, spot_s=60.0, look_s=1000.0) as watch:

@@ -101,6 +101,18 @@ def test_a_driver_that_hangs_is_ended_after_half_an_hour(watched):
     assert left == [1]
 
 
+def test_what_follows_the_loop_may_take_its_time(clock):
+    dog = Watchdog()
+    dog.moved()
+    dog.rest()
+
+    for _ in range(4):
+        clock[0] += 1800
+        dog._look(clock[0])
+
+    assert dog.gone is None
+
+
 def test_a_driver_that_was_stopped_for_an_hour_and_goes_on_is_left(watched):
     _, look, left, moved = watched
 

@@ -26,6 +26,23 @@ def test_auto_packs_when_trials_have_been_quick_and_no_longer_when_they_are_not(
     assert widths("auto", [0.01] * 3 + [9.0])[-1] == 1
 
 
+def test_a_slow_trial_gives_each_its_own_process():
+    fixed, auto = Width(8, 2, 640, learns=False), Width("auto", 2, 640, learns=False)
+    for _ in range(3):
+        auto.ended(0.001)
+    before = (fixed.now(), auto.now())
+
+    fixed.slow()
+    auto.slow()
+    after = (fixed.now(), auto.now())
+    for _ in range(60):
+        auto.ended(0.001)  # the slow one was alone in that
+
+    assert before == (8, 64)
+    assert after == (1, 1)
+    assert auto.now() > 8
+
+
 def test_auto_leaves_trials_for_the_other_processes_and_foresight_to_a_model():
     assert widths("auto", [1e-6] * 4, trials=40, at_once=2)[-1] == 10
     assert widths("auto", [1e-6] * 4, trials=640, at_once=2, learns=True)[-1] == 32

@@ -173,6 +173,32 @@ def test_what_was_said_before_the_process_broke_is_answered_first(tmp_path):
         cohort.advance()
 
 
+def test_nobody_is_blamed_for_a_process_that_another_trial_broke(tmp_path):
+    class Breaks(Drawing):
+        def save(self, folder):
+            raise MemoryError
+
+    cohort = cohort_of(Breaks, tmp_path)
+    cohort.take([leg(1)])
+    said = cohort.advance()
+    cohort.take([leg(2)], dropped=["t00001"])
+
+    assert [len(one["reports"]) for one in said] == [1]  # what it reported counts
+    with pytest.raises(LostError, match=r"^its process was broken by t00001"):
+        cohort.advance()
+
+
+def test_a_place_in_a_store_is_left_once_and_not_again_when_the_session_serves_another(tmp_path, monkeypatch):
+    left = []
+    monkeypatch.setattr("trainables.store.LocalStore.leave", lambda _, trial: left.append(trial))
+    cohort = cohort_of(drawing, tmp_path)
+    cohort.take([leg(1), leg(2)])
+    cohort.take([leg(1)], dropped=["t00001", "t00002"])
+    cohort.take([leg(3)])
+
+    assert left == ["t00001", "t00002"]
+
+
 def test_checkpoints_are_kept_for_all(tmp_path):
     cohort = cohort_of(Drawing, tmp_path)
     cohort.take([leg(1), leg(2)])
