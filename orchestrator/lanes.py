@@ -20,6 +20,9 @@ NODE_LOST = "its node was lost"
 BROKEN = "its process was broken by "  # as a cohort says of a neighbour
 CUT_OFF, DIED = "its process does not answer any more", "its process died"
 NOTICED_S = {CUT_OFF: 10.0, DIED: 3.0}  # for Ray to notice that the machine is gone too, before a trial is blamed
+SLOW_S = 1.0  # between two words of a trial, after which those that share its process do not wait for it
+LATENCY_S = 0.2  # within which the driver surely answers
+_SILENT: Mapping[str, Any] = {"end": None, "saved": ()}  # of a trial that had nothing to say
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,6 @@ class _Loss:
     actor: Any
     reason: str
     until: float
-
-
-SLOW_S = 1.0  # between two words of a trial, after which those that share its process do not wait for it
-
-
-_SILENT: Mapping[str, Any] = {"end": None}
-
-
-LATENCY_S = 0.2  # within which the driver surely answers
 
 
 class HurryError(Exception):
@@ -155,39 +149,33 @@ class Lanes:
         self._spoken |= set(said)
         is_slow = len(self._trials_of[lane]) > 1 and any(self._is_slow(one) for one in said.values())
         decisions = self._conductor.tell(lane, [report for one in said.values() for report in _reports(one)])
-        kept = self._kept(lane, said)
-        left = [trial for trial, one in said.items() if self._leaves(trial, one, decisions.get(trial, Go()), kept)]
+        left = [trial for trial, one in said.items() if self._leaves(trial, one, decisions.get(trial, Go()))]
         if self._conductor.closing is not None:
-            left = self._interrupted(lane, kept or self._kept(lane, said))
+            left = self._interrupted(lane, said)
         elif is_slow:
             left += self._given_back(lane)
         return self._goes_on(lane, left, [trial for trial in left if said.get(trial, _SILENT)["end"] is None])
 
-    def _kept(self, lane: str, said: Mapping[str, Any]) -> Mapping[str, int]:
-        """Checkpoints that are written because the study is closing: per trial the newest epoch."""
-        records = self._conductor.record.trials
-        going = [trial for trial in self._trials_of[lane] if said.get(trial, _SILENT)["end"] is None]
-        if self._conductor.closing is None or all(records[trial].over for trial in going):
-            return {}
-        return self._actors.keep(self._actor_of[lane])
-
-    def _leaves(self, trial: str, said: Mapping[str, Any], decision: Decision, kept: Mapping[str, int]) -> bool:
+    def _leaves(self, trial: str, said: Mapping[str, Any], decision: Decision) -> bool:
         """Writes down what a trial saved and how it ended; whether its leg is over."""
-        saved = max([*said["saved"], kept.get(trial, 0)], default=0)
-        if saved:
-            self._conductor.saved(trial, saved)
+        if said["saved"]:
+            self._conductor.saved(trial, max(said["saved"]))
         if said["end"] is not None:
             self._ended(trial, said["end"])
         return said["end"] is not None or not isinstance(decision, Go) or self._conductor.record.trials[trial].over
 
-    def _interrupted(self, lane: str, kept: Mapping[str, int]) -> list[str]:
-        """All of a lane's trials, those that had nothing to say among them: the study is closing."""
-        for trial in self._trials_of[lane]:
-            if trial in self._conductor.running and not self._conductor.record.trials[trial].over:
-                if kept.get(trial, 0):
-                    self._conductor.saved(trial, kept[trial])
+    def _interrupted(self, lane: str, said: Mapping[str, Any]) -> list[str]:
+        """The study is closing: all of a lane's trials are saved and wait, also those that had nothing to say."""
+        records, trials = self._conductor.record.trials, list(self._trials_of[lane])
+        going = {trial: said.get(trial, _SILENT) for trial in trials if not records[trial].over}
+        going = {trial: one for trial, one in going.items() if one["end"] is None}
+        kept = self._actors.keep(self._actor_of[lane]) if going else {}
+        for trial, one in going.items():
+            if kept.get(trial, 0) > max(one["saved"], default=0):
+                self._conductor.saved(trial, kept[trial])
+            if trial in self._conductor.running:
                 self._conductor.interrupt(trial)
-        return list(self._trials_of[lane])
+        return trials
 
     def _is_slow(self, said: Mapping[str, Any]) -> bool:
         """Whether a trial trained for so long without a word that others should not wait for it."""
@@ -256,8 +244,7 @@ class Lanes:
             self._conductor.lose(trial, reason, own_fault=own_fault and len(trials) == 1)
         if own_fault and len(trials) > 1:
             self._alone |= set(trials)
-        elif self._conductor.record.trials[trials[0]].over:
-            self._alone -= set(trials)
+        self._alone = {trial for trial in self._alone if not self._conductor.record.trials[trial].over}
         self._forget(lane)
 
     def tick(self) -> None:
