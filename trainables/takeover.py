@@ -53,7 +53,7 @@ def take_over(optimizer: Any, schedulers: Any, then: Settings, now: Settings) ->
         for group, old, new in zip(optimizer.param_groups, then["groups"], now["groups"], strict=True):
             _renew(group, old, new)
     for scheduler in schedulers:
-        _rebase(scheduler, optimizer.param_groups)
+        rebase(scheduler, optimizer.param_groups)
 
 
 def plain(state: Any) -> Any:
@@ -117,12 +117,12 @@ def _renew(group: dict[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]
     group.update({name: new[name] for name in others if new[name] != old.get(name)})
 
 
-def _rebase(scheduler: Any, groups: list[dict[str, Any]]) -> None:
+def rebase(scheduler: Any, groups: list[dict[str, Any]]) -> None:
     """Schedules that know the rates from which they start, also those within others, start from the groups'."""
     if hasattr(scheduler, "base_lrs"):
         scheduler.base_lrs = [group.get("initial_lr", group["lr"]) for group in groups]
     for inner in getattr(scheduler, "_schedulers", ()):
-        _rebase(inner, groups)
+        rebase(inner, groups)
 
 
 def _line(wrong: object) -> str:

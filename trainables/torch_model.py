@@ -12,13 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables import schedule
 from trainables.batches import Batches, batches_of, own_batches, tensor_of
 from trainables.contract import Brief, Metrics, Params
 from trainables.device import device_of
+from trainables.learner import Learner, scalar
 from trainables.loop import Loop, Patience, class_weights, loop_of
 from trainables.losses import Loss
 from trainables.metrics import Predictions, computable, evaluate, load, settled
 from trainables.outputs import predictions_of
+from trainables.shared import Share
 from trainables.takeover import misfit, plain
 
 Loader = Iterable[tuple[Tensor, Tensor]]
@@ -33,6 +36,8 @@ class TorchTrainable(ABC):
         data: `def data(self, params)` returns training and validation batches: `Batches`, a DataLoader, or any
             iterable of `(input, target)`. Not needed where the study has data; `def data(self, params, given)` makes
             batches from those.
+        schedule: `def schedule(self, params, optimizer)` returns a schedule of the learning rate, stepped after every
+            epoch: `lr_scheduler.CosineAnnealingLR(optimizer, 27)`. `ReduceLROnPlateau` sees `loop.watch`.
         metrics: names such as `("f1_macro", "roc_auc")`, computed over all validation rows, or
             `def metrics(self, output, target)`: a dict of means over a validation batch. Those of the goal that are
             known by name need not be named.
@@ -41,6 +46,7 @@ class TorchTrainable(ABC):
 
     loop: Loop | Callable[[Params], Loop] = Loop()
     data: Callable[..., tuple[Loader, Loader]] | None = None
+    schedule: Callable[..., Any] | None = None
     metrics: Any = ()
     folds: Any = None
     fold_epochs: int | None = None
@@ -71,6 +77,10 @@ class TorchTraining:
 
     Attributes:
         rows: how many were trained on so far; a row counts in every epoch.
+        learner: the model and what changes it.
+        train: its batches to train on.
+        validation: its batches to validate with.
+        share: what an epoch that was trained together with others brought this one, until `step` takes it.
     """
 
     saves = True
@@ -78,16 +88,18 @@ class TorchTraining:
     def __init__(self, task: TorchTrainable, params: Params, brief: Brief = Brief()):  # noqa: B008 - frozen
         self._task, self._epoch, self.rows = task, 0, 0
         self._loop = loop_of(task.loop, params)
-        self._device = device_of(self._loop)
-        self._model = _checked("model", task.model(params), nn.Module).to(self._device)
-        optimizer = task.optimizer(params, self._model.parameters())
-        self._optimizer = _checked("optimizer", optimizer, torch.optim.Optimizer)
-        train, validation = self._loaders(params, brief)
-        self._train, self._validation = self._placed(train), self._placed(validation)
+        device = device_of(self._loop)
+        model = _checked("model", task.model(params), nn.Module).to(device)
+        optimizer = _checked("optimizer", task.optimizer(params, model.parameters()), torch.optim.Optimizer)
+        paced = schedule.begin(task.schedule, params, optimizer)
+        train, validation = (_placed(loader, device) for loader in self._loaders(params, brief))
+        self.train, self.validation = train, validation
         mode = brief.mode if self._loop.watch == brief.metric else None
         self._patience = Patience(self._loop, mode, endless=brief.whole)
-        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._loop.precision == "fp16")
-        self._loss = Loss(task.loss, _weights(self._loop, self._train, brief, self._device))
+        loss = Loss(task.loss, _weights(self._loop, train, brief, device))
+        self.learner = Learner(model, optimizer, loss, self._loop, device, paced)
+        self.share: Share | None = None
+        self._home: Callable[[], None] | None = None
         self._batch_metrics = task.metrics if callable(task.metrics) else None
         self._named = {**({} if self._batch_metrics else settled(task.metrics)), **settled(computable(brief.metrics))}
         load(self._named)
@@ -97,18 +109,49 @@ class TorchTraining:
         if self._patience.is_over:
             return None
         self._epoch += 1
-        metrics = {"train_loss": self._train_epoch(), **self._validate()}
+        metrics = self._shared() or self._train_alone()
+        if self.learner.schedule is not None:
+            schedule.step(self.learner.schedule, metrics, self._loop.watch)
         self._patience.look(metrics)
         return metrics
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self._patience.is_over
+
+    @property
+    def task(self) -> TorchTrainable:
+        """The user's object."""
+        return self._task
+
+    def lend(self, home: Callable[[], None]) -> None:
+        """The weights are changed elsewhere until `home` brings them back, which is called when they are needed."""
+        self._home = home
+
+    def come_home(self) -> None:
+        """Brings the weights back, where they are elsewhere."""
+        if self._home is not None:
+            self._home()
+
+    def _shared(self) -> Metrics | None:
+        share, self.share = self.share, None
+        if share is None:
+            return None
+        self.rows += share.rows
+        return share.metrics
+
     def save(self, folder: Path) -> None:
+        self.come_home()
+        optimizer, paced = self.learner.optimizer, self.learner.schedule
         state = {
-            "model": self._model.state_dict(),
-            "optimizer": {"name": type(self._optimizer).__name__, **plain(self._optimizer.state_dict())},
+            "model": self.learner.model.state_dict(),
+            "optimizer": {"name": type(optimizer).__name__, **plain(optimizer.state_dict())},
+            **({} if paced is None else {"schedule": plain(paced.state_dict())}),
             "epoch": self._epoch,
             "rows": self.rows,
             "patience": self._patience.state,
-            "scaler": self._scaler.state_dict(),
+            "scaler": self.learner.scaler.state_dict(),
         }
         try:
             torch.save(state, folder / "state.pt")
@@ -116,75 +159,75 @@ class TorchTraining:
             raise OSError(f"torch could not write state.pt: {error}") from error
 
     def load(self, folder: Path) -> None:
-        """Weights and the optimizer's state are the checkpoint's; learning rates and the like stay the params'."""
+        """Weights and the optimizer's state are the checkpoint's; learning rates and the like stay the params'.
+
+        A schedule goes on from where it was, from the params' rate.
+        """
         state = torch.load(folder / "state.pt", weights_only=True, map_location="cpu", mmap=True)
         try:
-            self._model.load_state_dict(state["model"])
-            self._load_optimizer(state["optimizer"])
+            self.learner.model.load_state_dict(state["model"])
+            self._load_optimizer(state["optimizer"], state.get("schedule"))
         except (RuntimeError, ValueError) as error:
             raise misfit(folder.name, error) from error
         self._epoch, self.rows = state["epoch"], state.get("rows", 0)
         self._patience.state = state.get("patience", self._patience.state)
         if state.get("scaler"):
-            self._scaler.load_state_dict(state["scaler"])
+            self.learner.scaler.load_state_dict(state["scaler"])
 
     def predictions(self, inputs: Any) -> Predictions:
         """What the model says of inputs, `[N, ...]` as the study gives them."""
-        tensor = tensor_of(inputs)
-        self._model.eval()
+        self.come_home()
+        tensor, learner = tensor_of(inputs), self.learner
+        learner.model.eval()
         with torch.no_grad():
-            outputs = [self._output(part.to(self._device)) for part in tensor.split(1024)]
-        return said_by(torch.cat(outputs), self._loss.takes_logits)
+            outputs = [learner.output(part.to(learner.device)) for part in tensor.split(1024)]
+        return said_by(torch.cat(outputs), learner.loss.takes_logits)
 
     def close(self) -> None:
         """Nothing runs between two epochs."""
 
-    def _load_optimizer(self, saved: dict[str, Any]) -> None:
+    def _load_optimizer(self, saved: dict[str, Any], paced: dict[str, Any] | None) -> None:
         """Moments are taken over, settings are not; those of another kind of optimizer mean nothing."""
-        if saved.pop("name") != type(self._optimizer).__name__:
+        optimizer = self.learner.optimizer
+        if paced is not None and self.learner.schedule is not None:
+            schedule.resume(self.learner.schedule, paced, optimizer.param_groups, saved["param_groups"])
+        if saved.pop("name") != type(optimizer).__name__:
             return
-        groups = self._optimizer.param_groups
+        groups = optimizer.param_groups
         if len(groups) != len(saved["param_groups"]):
             raise ValueError(f"{len(saved['param_groups'])} groups of parameters, not {len(groups)}")
         saved["state"] = {place: _copied(moments) for place, moments in saved["state"].items()}
         saved["param_groups"] = [
             {**own, "params": theirs["params"]} for own, theirs in zip(groups, saved["param_groups"], strict=True)
         ]
-        self._optimizer.load_state_dict(saved)
+        optimizer.load_state_dict(saved)
 
-    def _train_epoch(self) -> float:
-        self._model.train()
-        total, weight = torch.zeros((), device=self._device, dtype=torch.float64), _NOTHING
-        for group in _in_groups(self._batches(self._train, "training"), self._loop.accumulate):
-            self._optimizer.zero_grad(set_to_none=True)
-            shares = [self._loss.share(targets) for _, targets in group]
-            for (inputs, targets), share in zip(group, shares, strict=True):
-                loss = self._loss(self._output(inputs), targets)
-                total += _scalar("loss", loss) * share
-                self._scaler.scale(loss * (share / sum(shares)) if len(group) > 1 else loss).backward()
-            if self._loop.clip_norm is not None:
-                self._scaler.unscale_(self._optimizer)
-                nn.utils.clip_grad_norm_(self._model.parameters(), self._loop.clip_norm)
-            self._scaler.step(self._optimizer)
-            self._scaler.update()
-            weight += sum(shares)
-            self.rows += sum(len(inputs) for inputs, _ in group)
-        return float(total / weight)
+    def _train_alone(self) -> dict[str, float]:
+        """An epoch of this training by itself."""
+        self.come_home()
+        loss, rows = self.learner.train(self._batches(self.train, "training"))
+        self.rows += rows
+        return {"train_loss": loss, **self.validated(self._judged())}
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float]:
-        self._model.eval()
+    def _judged(self) -> Iterator[tuple[Tensor, Tensor]]:
+        self.learner.model.eval()
+        for inputs, targets in self._batches(self.validation, "validation"):
+            yield self.learner.output(inputs), targets
+
+    @torch.no_grad()
+    def validated(self, judged: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """The validation's metrics, from outputs and targets batch by batch."""
         sums: dict[str, Tensor] = {}
-        rows, weight, kept = 0, _NOTHING, []
-        loss = torch.zeros((), device=self._device, dtype=torch.float64)
-        for inputs, targets in self._batches(self._validation, "validation"):
-            output = self._output(inputs)
+        rows, weight, kept, of = 0, _NOTHING, [], self.learner.loss
+        loss = torch.zeros((), device=self.learner.device, dtype=torch.float64)
+        for output, targets in judged:
             more = self._batch_metrics(output, targets) if self._batch_metrics else {}
-            share = self._loss.share(targets)
-            loss = loss + _scalar("loss", self._loss(output, targets)).double() * share
+            share = of.share(targets)
+            loss = loss + scalar("loss", of(output, targets)).double() * share
             for name, score in (more or {}).items():
-                sums[name] = sums.get(name, 0) + _scalar(name, score).double() * len(inputs)
-            rows, weight = rows + len(inputs), weight + share
+                sums[name] = sums.get(name, 0) + scalar(name, score).double() * len(targets)
+            rows, weight = rows + len(targets), weight + share
             if self._named:
                 kept.append((output, targets))
         found = {"loss": float(loss / weight), **{name: float(total) / rows for name, total in sums.items()}}
@@ -196,15 +239,8 @@ class TorchTraining:
         if not self._named:
             return {}
         outputs, targets = (torch.cat(parts) for parts in zip(*kept, strict=True))
-        said = said_by(outputs, self._loss.takes_logits)
+        said = said_by(outputs, self.learner.loss.takes_logits)
         return evaluate(self._named, targets.cpu().numpy(), said, self._classes)
-
-    def _output(self, inputs: Tensor) -> Tensor:
-        if self._loop.precision == "full":
-            return self._model(inputs)
-        kind = torch.bfloat16 if self._loop.precision == "bf16" else torch.float16
-        with torch.autocast(self._device.type, kind):
-            return self._model(inputs).float()
 
     def _loaders(self, params: Params, brief: Brief) -> tuple[Loader, Loader]:
         """The user's own, or the study's as they are."""
@@ -233,7 +269,7 @@ class TorchTraining:
             inputs, targets = batch
             if len(inputs):
                 empty = False
-                yield inputs.to(self._device), targets.to(self._device)
+                yield inputs.to(self.learner.device), targets.to(self.learner.device)
         if empty:
             again = " any more" if self._epoch > 1 else ""
             raise ValueError(
@@ -241,8 +277,9 @@ class TorchTraining:
                 f"Return what can be gone through once per epoch and is not empty: Batches, a list or a DataLoader."
             )
 
-    def _placed(self, loader: Loader) -> Loader:
-        return loader.to(self._device) if isinstance(loader, Batches) else loader
+
+def _placed(loader: Loader, device: torch.device) -> Loader:
+    return loader.to(device) if isinstance(loader, Batches) else loader
 
 
 def _checked(method: str, made: Any, kind: type) -> Any:
@@ -274,31 +311,9 @@ def _weights(loop: Loop, train: Loader, brief: Brief, device: torch.device) -> T
     return torch.tensor(class_weights(loop, targets.cpu().numpy(), brief.classes), dtype=torch.float32, device=device)
 
 
-def _in_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    group: list[Any] = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
 def said_by(output: Tensor, takes_logits: bool = False) -> Predictions:
     """What an output says, as `outputs.predictions_of` reads it."""
     return predictions_of(output.detach().float().cpu().numpy(), takes_logits)
-
-
-def _scalar(name: str, score: Any) -> Tensor:
-    if isinstance(score, Tensor) and score.ndim == 0:  # nearly always, and in every batch
-        return score.detach()
-    score = torch.as_tensor(score).detach()
-    if score.numel() != 1:
-        raise ValueError(
-            f"the metric {name} of a batch has the shape {list(score.shape)}. Return its mean over the batch: .mean()"
-        )
-    return score.reshape(())
 
 
 def _shape(batch: Any) -> str:

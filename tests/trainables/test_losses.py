@@ -113,7 +113,7 @@ def test_small_batches_that_accumulate_take_the_steps_of_a_large_one(weights):
     for size, accumulate in ((32, 1), (8, 4)):
         net = type("Sized", (Net,), {"size": size, "loop": Loop(accumulate=accumulate, class_weights=weights)})
         training, metrics = last(net, (X, codes), "max accuracy", epochs=5, kind="classes")
-        found.append((training._model.weight.detach().numpy(), metrics["train_loss"], metrics["loss"]))
+        found.append((training.learner.model.weight.detach().numpy(), metrics["train_loss"], metrics["loss"]))
 
     assert found[0][0] == pytest.approx(found[1][0], abs=1e-6)
     assert found[0][1:] == pytest.approx(found[1][1:], rel=1e-6)

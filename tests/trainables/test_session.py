@@ -276,9 +276,12 @@ def test_a_trial_takes_over_anothers_weights_at_its_own_next_epoch(tmp_path):
 
     theirs, ours = source._training, worker._training
     assert worker._epoch == 4
-    assert [g["lr"] for g in ours._optimizer.param_groups] == [0.01]
-    assert all(torch.equal(a, b) for a, b in zip(theirs._model.parameters(), ours._model.parameters(), strict=True))
-    buffers = [[s["momentum_buffer"] for s in each._optimizer.state.values()] for each in (theirs, ours)]
+    assert [g["lr"] for g in ours.learner.optimizer.param_groups] == [0.01]
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(theirs.learner.model.parameters(), ours.learner.model.parameters(), strict=True)
+    )
+    buffers = [[s["momentum_buffer"] for s in each.learner.optimizer.state.values()] for each in (theirs, ours)]
     assert all(torch.equal(a, b) for a, b in zip(*buffers, strict=True))
     told = gathered(worker, advances=1)
     assert told["reports"][0]["epoch"] == 5

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
 from trainables import Batches, TorchTrainable
@@ -78,9 +79,9 @@ def test_validation_in_batches_equals_that_of_the_whole_set():
     run = training()
     [row] = curve(run, 1)
 
-    run._model.eval()
+    run.learner.model.eval()
     with torch.no_grad():
-        output = run._model(ROWS[37:])
+        output = run.learner.model(ROWS[37:])
     accuracy = float((output.argmax(1) == CLASSES[37:]).float().mean())
 
     assert row["loss"] == pytest.approx(float(nn.functional.cross_entropy(output, CLASSES[37:])), rel=1e-6)
@@ -114,7 +115,7 @@ def test_dropout_is_off_and_nothing_is_learnt_in_validation():
     curve(run, 2)
 
     assert modes == [False] * 6
-    assert not run._model.training
+    assert not run.learner.model.training
 
 
 def test_a_data_loader_trains_like_any_other_iterable():
@@ -144,6 +145,58 @@ def test_going_on_from_a_checkpoint_is_bit_identical(tmp_path, changes):
     assert curve(second, 6, start=3) == undisturbed[3:]
 
 
+SCHEDULES = {
+    "cosine": lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, 6),
+    "steps": lambda optimizer: lr_scheduler.MultiStepLR(optimizer, [1, 4], 0.5),
+    "warm-up": lambda optimizer: lr_scheduler.SequentialLR(
+        optimizer,
+        [lr_scheduler.LinearLR(optimizer, 0.1, total_iters=2), lr_scheduler.ExponentialLR(optimizer, 0.9)],
+        [2],
+    ),
+    "own": lambda optimizer: lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch)),
+    "plateau": lambda optimizer: lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0, threshold=1.0),
+}
+
+
+def scheduled(name):
+    return variant(schedule=lambda self, params, optimizer: SCHEDULES[name](optimizer))
+
+
+def rate(run):
+    return run.learner.optimizer.param_groups[0]["lr"]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_is_stepped_after_every_epoch_and_gone_on_with(tmp_path, name):
+    undisturbed = training(scheduled(name), lr=0.5)
+    rows = curve(undisturbed, 6)
+    plain = curve(training(lr=0.5), 6)
+    first = training(scheduled(name), lr=0.5)
+    curve(first, 3)
+    first.save(tmp_path)
+
+    second = training(scheduled(name), lr=0.5)
+    second.load(tmp_path)
+
+    assert curve(second, 6, start=3) == rows[3:]
+    assert rate(second) == rate(undisturbed) < 0.5
+    assert rows[-1]["loss"] != plain[-1]["loss"]
+
+
+def test_a_schedule_goes_on_from_a_rate_that_was_changed(tmp_path):
+    first = training(scheduled("steps"), lr=0.4)
+    curve(first, 3)
+    first.save(tmp_path)
+    assert rate(first) == 0.2
+
+    second = training(scheduled("steps"), lr=0.8)
+    second.load(tmp_path)
+
+    assert rate(second) == pytest.approx(0.4)
+    curve(second, 5, start=3)
+    assert rate(second) == pytest.approx(0.2)
+
+
 def test_a_checkpoint_under_a_new_learning_rate_keeps_the_momentum(tmp_path):
     old = training()
     curve(old, 2)
@@ -152,13 +205,15 @@ def test_a_checkpoint_under_a_new_learning_rate_keeps_the_momentum(tmp_path):
     new = training(lr=0.01, momentum=0.5, seed=7)
     new.load(tmp_path)
 
-    [group] = new._optimizer.param_groups
+    [group] = new.learner.optimizer.param_groups
     assert (group["lr"], group["momentum"]) == (0.01, 0.5)
-    moments = [state["momentum_buffer"] for state in old._optimizer.state.values()]
-    taken = [state["momentum_buffer"] for state in new._optimizer.state.values()]
+    moments = [state["momentum_buffer"] for state in old.learner.optimizer.state.values()]
+    taken = [state["momentum_buffer"] for state in new.learner.optimizer.state.values()]
     assert len(taken) == 4
     assert all(torch.equal(a, b) for a, b in zip(moments, taken, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(old._model.parameters(), new._model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(old.learner.model.parameters(), new.learner.model.parameters(), strict=True)
+    )
 
 
 def test_adams_moments_are_kept_under_a_new_learning_rate_too(tmp_path):
@@ -169,8 +224,8 @@ def test_adams_moments_are_kept_under_a_new_learning_rate_too(tmp_path):
     new = training(optimizer="adam", lr=0.5)
     new.load(tmp_path)
 
-    assert new._optimizer.param_groups[0]["lr"] == 0.5
-    assert [int(state["step"]) for state in new._optimizer.state.values()] == [10] * 4
+    assert new.learner.optimizer.param_groups[0]["lr"] == 0.5
+    assert [int(state["step"]) for state in new.learner.optimizer.state.values()] == [10] * 4
     curve(new, 3, start=2)
 
 
@@ -182,7 +237,7 @@ def test_another_kind_of_optimizer_begins_with_fresh_moments(tmp_path):
     new = training(optimizer="adam", lr=0.01)
     new.load(tmp_path)
 
-    assert len(new._optimizer.state) == 0
+    assert len(new.learner.optimizer.state) == 0
     assert math.isfinite(curve(new, 3, start=2)[0]["loss"])
 
 
@@ -317,8 +372,8 @@ def test_model_and_data_are_on_one_device(monkeypatch):
 
     expected = "cuda" if torch.cuda.is_available() else "cpu"
 
-    assert {parameter.device.type for parameter in run._model.parameters()} == {expected}
-    assert run._train.inputs.device.type == run._validation.targets.device.type == expected
+    assert {parameter.device.type for parameter in run.learner.model.parameters()} == {expected}
+    assert run.train.inputs.device.type == run.validation.targets.device.type == expected
 
 
 def test_a_full_disk_is_an_os_error_whoever_notices_it(tmp_path, monkeypatch):
