@@ -228,7 +228,7 @@ def checkpoints(times: int) -> None:
     for mib in (10, 500):
         with tempfile.TemporaryDirectory() as folder:
             root, training = Path(folder), starter(Heavy, Brief())({"mib": mib}, 0)
-            both, file = (training._model, training._optimizer), Path(folder) / "alone.pt"
+            both, file = (training.learner.model, training.learner.optimizer), Path(folder) / "alone.pt"
 
             def ours(root: Path = root, training: Any = training) -> None:
                 checkpoint.write(root / "c", 1, training.save)

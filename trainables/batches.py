@@ -46,12 +46,22 @@ class Batches:
         if not self.shuffle:
             yield from zip(self.inputs.split(self.batch_size), self.targets.split(self.batch_size), strict=True)
             return
-        order = torch.randperm(len(self.inputs))  # on the CPU: one order, whatever the device
-        batches = list(order.to(self.inputs.device).split(self.batch_size))
-        if self._joins_last:
-            batches[-2:] = [torch.cat(batches[-2:])]
-        for rows in batches:
+        order = self.order().to(self.inputs.device)
+        for start, stop in self.bounds():
+            rows = order[start:stop]
             yield self.inputs[rows], self.targets[rows]
+
+    def order(self, generator: torch.Generator | None = None) -> Tensor:
+        """`[N]` the rows of a pass in its order, drawn on the CPU: one order, whatever the device."""
+        return torch.randperm(len(self.inputs), generator=generator) if self.shuffle else torch.arange(len(self.inputs))
+
+    def bounds(self) -> list[tuple[int, int]]:
+        """Where each batch of a pass begins and ends in its order."""
+        starts = range(0, len(self.inputs), self.batch_size)
+        ends = [min(start + self.batch_size, len(self.inputs)) for start in starts]
+        if self._joins_last:
+            return [*zip(starts[:-2], ends[:-2], strict=True), (starts[-2], ends[-1])]
+        return list(zip(starts, ends, strict=True))
 
     def to(self, device: torch.device) -> "Batches":
         """The same batches on a device; what is there already is not copied."""

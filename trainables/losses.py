@@ -4,6 +4,7 @@ A mean over batches weighs each by its rows; where classes have weights, by the 
 a batch does: so the mean is that over all rows, however they are cut.
 """
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -62,6 +63,24 @@ class Loss:
             weight = self.weight[target.long()]
             return self._function(output, target, weight=weight) / weight.mean()
         return self._function(output, target, weight=self.weight)
+
+    def double(self) -> "Loss":
+        """The same in float64."""
+        other = copy.copy(self)
+        other.weight = None if self.weight is None else self.weight.double()
+        if isinstance(self._function, nn.Module):
+            other._function = copy.deepcopy(self._function).double()
+        return other
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """What it is made of: a name, or the user's own function, and the weights of classes."""
+        return self._name or self._function, self.weight
+
+    @property
+    def name(self) -> str | None:
+        """Its name in `torch.nn.functional`; None of a user's own and of a module."""
+        return self._name
 
     def share(self, target: Tensor) -> Tensor | int:
         """How much a batch weighs in a mean over several."""

@@ -15,11 +15,16 @@ from types import ModuleType
 from typing import Any
 
 
+def mix(seed: int, epoch: int) -> int:
+    """What the generators are sown with for one epoch of one trial."""
+    return (seed * 1_000_003 + epoch) % 2**63
+
+
 def sow(seed: int, epoch: int) -> None:
     """Seeds `random`, numpy and torch for one epoch of one trial; epoch 0 is its building."""
     import numpy
 
-    mixed = (seed * 1_000_003 + epoch) % 2**63
+    mixed = mix(seed, epoch)
     random.seed(mixed)
     numpy.random.seed(mixed % 2**32)
     if "torch" in sys.modules:

@@ -82,7 +82,7 @@ def test_accumulated_batches_step_as_one_large_batch():
 
 def test_a_clipped_gradient_has_the_norm_that_was_set():
     training, _ = train(with_loop(Linear, Loop(clip_norm=0.01)), {"batch": 6}, Brief(), epochs=1)
-    weight, bias = training._model.weight.detach().flatten(), training._model.bias.detach()
+    weight, bias = training.learner.model.weight.detach().flatten(), training.learner.model.bias.detach()
 
     moved = math.sqrt(float(((weight - 0.5) ** 2).sum() + (bias**2).sum()))
 
@@ -97,8 +97,8 @@ def test_class_weights_are_those_of_scikit_learn():
     training, _ = train(with_loop(Wine, Loop(class_weights="balanced")), {}, told, epochs=1)
     fixed, _ = train(with_loop(Wine, Loop(class_weights=(1.0, 2.0, 3.0))), {}, told, epochs=1)
 
-    assert training._loss.weight.tolist() == pytest.approx(expected.tolist())
-    assert fixed._loss.weight.tolist() == [1.0, 2.0, 3.0]
+    assert training.learner.loss.weight.tolist() == pytest.approx(expected.tolist())
+    assert fixed.learner.loss.weight.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_a_loss_of_ones_own_is_given_the_weights_it_asks_for():

@@ -1,0 +1,188 @@
+"""Which trainings may be stacked: whatever is not a row of a tensor has to be the same in all of them.
+
+A difference that went unnoticed would train a trial as if it were its neighbour. So everything that an object holds is
+compared, also what a user's own module keeps in its attributes, and what cannot be compared is not stacked.
+"""
+
+import dataclasses
+import enum
+import functools
+import hashlib
+import types
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from trainables.batches import Batches
+from trainables.fused import vectors
+from trainables.torch_model import TorchTraining
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+_OWN = set(vars(nn.Module()))  # what every module has, and what is looked at by itself
+_UNFIT: dict[type, str] = {
+    nn.RNNBase: "torch has no batching rule for it",
+    nn.RNNCellBase: "torch has no batching rule for it",
+    nn.AlphaDropout: "it draws in its own way",
+    nn.FeatureAlphaDropout: "it draws in its own way",
+    nn.RReLU: "it draws in its own way",
+    nn.FractionalMaxPool2d: "it draws in its own way",
+    nn.FractionalMaxPool3d: "it draws in its own way",
+    nn.SyncBatchNorm: "it talks to other processes",
+    torch.jit.ScriptModule: "it is compiled",
+}
+
+
+class OddError(Exception):
+    """Something that cannot be compared, or has no place in a stack; the text says what."""
+
+
+def signature(training: TorchTraining) -> Hashable:
+    """What trainings must have in common to be stacked.
+
+    Raises:
+        OddError: this one cannot be stacked with any.
+    """
+    learner = training.learner
+    if learner.loop.precision != "full":
+        raise OddError(f"it trains in {learner.loop.precision}, which differs in silence when it is batched")
+    if training.learner.loop.deterministic:
+        raise OddError("it asks for deterministic algorithms")
+    if (reason := vectors.unfit(learner.optimizer)) is not None:
+        raise OddError(reason)
+    loop = learner.loop
+    return (
+        str(learner.device),
+        tuple(_module(name, module) for name, module in learner.model.named_modules()),
+        _tensors(learner.model),
+        _order(learner.model, learner.optimizer),
+        vectors.likeness(learner.optimizer),
+        (loop.accumulate, loop.clip_norm is None),
+        _plain("loss", learner.loss.parts),
+        type(training.task),
+        tuple(traits("the trainable", vars(training.task))),
+        _loader("training", training.train),
+        _loader("validation", training.validation),
+    )
+
+
+def traits(owner: str, held: Mapping[str, Any]) -> Iterator[tuple[str, Hashable]]:
+    """An object's attributes as values that can be compared.
+
+    Raises:
+        OddError: one of them cannot.
+    """
+    for name in sorted(held, key=str):
+        yield name, _plain(f"{owner}'s {name}", held[name])
+
+
+def attributes(training: TorchTraining) -> Hashable:
+    """All that a model and its trainable hold beside tensors, to tell whether they change as they run."""
+    modules = training.learner.model.named_modules()
+    return (
+        tuple(tuple(traits(name, _held(module))) for name, module in modules),
+        tuple(traits("the trainable", vars(training.task))),
+    )
+
+
+def _module(name: str, module: nn.Module) -> Hashable:
+    kind = type(module)
+    called = f"{kind.__name__}{f' ({name})' if name else ''}"
+    for odd, why in _UNFIT.items():
+        if isinstance(module, odd):
+            raise OddError(f"{called}: {why}")
+    if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.momentum is None:
+        raise OddError(f"{called} has momentum=None, a mean over all batches")
+    if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
+        raise OddError(f"{called} is sparse")
+    if hasattr(module, "parametrizations"):
+        raise OddError(f"{called} is parametrized (weight_norm, spectral_norm)")
+    hooks = [held for key, held in vars(module).items() if key.endswith("_hooks") and held]
+    if hooks:
+        raise OddError(f"{called} has hooks")
+    return name, kind, tuple(traits(called, _held(module)))
+
+
+def _held(module: nn.Module) -> dict[str, Any]:
+    """A module's own attributes; a dropout's rate is a vector."""
+    skipped = {*_OWN, "p"} if type(module) in DROPOUTS else _OWN
+    return {name: value for name, value in vars(module).items() if name not in skipped}
+
+
+def _tensors(model: nn.Module) -> Hashable:
+    found: list[Hashable] = []
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if type(tensor) not in (Tensor, nn.Parameter) or tensor.layout != torch.strided:
+            raise OddError(f"{name} is a {type(tensor).__name__} of layout {tensor.layout}")
+        found.append((name, tuple(tensor.shape), tensor.dtype, tensor.requires_grad))
+    return tuple(found)
+
+
+def _order(model: nn.Module, optimizer: torch.optim.Optimizer) -> Hashable:
+    """Names of the parameters in the optimizer's order."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = [[names.get(id(parameter)) for parameter in group["params"]] for group in optimizer.param_groups]
+    listed = [name for group in groups for name in group]
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    if sorted(map(str, listed)) != sorted(trained):
+        raise OddError("its optimizer has other parameters than those that want a gradient")
+    kinds = {parameter.dtype for parameter in model.parameters() if parameter.requires_grad}
+    if len(kinds) != 1 or not next(iter(kinds)).is_floating_point:
+        raise OddError(f"its parameters are of {len(kinds)} kinds of numbers" if kinds else "it has no parameters")
+    return tuple(tuple(group) for group in groups)
+
+
+def _loader(role: str, loader: Any) -> Hashable:
+    if type(loader) is not Batches:
+        raise OddError(f"its {role} data come from a {type(loader).__name__} and not from Batches(inputs, targets)")
+    shapes = [(tuple(part.shape), part.dtype) for part in (loader.inputs, loader.targets)]
+    return (*shapes, loader.batch_size, loader.shuffle)
+
+
+def _plain(where: str, value: Any) -> Hashable:
+    """A value that is equal where two objects behave alike."""
+    match value:
+        case None | bool() | int() | float() | complex() | str() | bytes():
+            return type(value), repr(value)
+        case torch.dtype() | torch.device() | torch.Size():
+            return str(value)
+        case Tensor():
+            return _digest(where, value)
+        case Mapping():
+            return tuple(sorted((str(key), _plain(where, held)) for key, held in value.items()))
+        case list() | tuple():
+            return type(value), tuple(_plain(where, held) for held in value)
+        case set() | frozenset():
+            return type(value), tuple(sorted(str(_plain(where, held)) for held in value))
+        case functools.partial():
+            return _plain(where, (value.func, value.args, value.keywords))
+        case nn.Module():
+            return _module(where, value), tuple(
+                (name, _digest(where, tensor)) for name, tensor in value.state_dict().items()
+            )
+        case types.MethodType():
+            return _plain(where, value.__func__)
+        case type() | types.BuiltinFunctionType() | types.ModuleType() | enum.Enum():
+            return value
+        case types.FunctionType():
+            cells = [cell.cell_contents for cell in value.__closure__ or ()]
+            return value.__code__, _plain(where, (cells, value.__defaults__, value.__kwdefaults__))
+        case types.SimpleNamespace():
+            return _plain(where, vars(value))
+        case numpy.generic():
+            return type(value), repr(value.item())
+        case numpy.ndarray() if value.dtype != object:
+            return _digest(where, torch.from_numpy(value))
+    if dataclasses.is_dataclass(value):
+        held = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return type(value), _plain(where, held)
+    raise OddError(f"{where} is a {type(value).__name__}, which cannot be compared with another's")
+
+
+def _digest(where: str, tensor: Tensor) -> Hashable:
+    if tensor.layout != torch.strided:
+        raise OddError(f"{where} is of layout {tensor.layout}")
+    raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+    return tuple(tensor.shape), tensor.dtype, hashlib.blake2b(raw, digest_size=16).hexdigest()
