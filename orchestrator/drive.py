@@ -279,6 +279,7 @@ class _Driver:
             "musts": rungs(scheduler) if needs_checkpoints(scheduler) else (),
             "last_epoch": terms.last_epoch,
             "by_last": self.study.by_last,
+            "fuse": self.study.fuse,
         }
 
 

@@ -91,6 +91,7 @@ class Lanes:
         self._alone: set[str] = set()  # of those that were lost together, one may have done it
         self._spoken: set[str] = set()  # of those that have a leg, who has reported in it
         self._asked = 0
+        self._told: set[str] = set()
         self._actor_of: dict[str, Any] = {}
         self._heard_at: dict[str, float] = {}
         self._hung: set[str] = set()
@@ -146,6 +147,7 @@ class Lanes:
         said = {one["trial"]: one for one in result["said"]}
         for text in (text for one in said.values() for text in one["notes"]):
             self._conductor.note(text)
+        self._learn(lane, result)
         self._spoken |= set(said)
         is_slow = len(self._trials_of[lane]) > 1 and any(self._is_slow(one) for one in said.values())
         decisions = self._conductor.tell(lane, [report for one in said.values() for report in _reports(one)])
@@ -155,6 +157,16 @@ class Lanes:
         elif is_slow:
             left += self._given_back(lane)
         return self._goes_on(lane, left, [trial for trial in left if said.get(trial, _SILENT)["end"] is None])
+
+    def _learn(self, lane: str, result: Mapping[str, Any]) -> None:
+        """Takes in what a process has found out about training several together."""
+        for text in result.get("notes", ()):
+            if text not in self._told:  # each process finds it out for itself
+                self._told.add(text)
+                self._conductor.note(text)
+        if result.get("room", 0) > 1:
+            self._width.stacks(result["room"])
+            self._wide[lane] = max(self._wide[lane], self._width.now())
 
     def _leaves(self, trial: str, said: Mapping[str, Any], decision: Decision) -> bool:
         """Writes down what a trial saved and how it ended; whether its leg is over."""
@@ -179,6 +191,8 @@ class Lanes:
 
     def _is_slow(self, said: Mapping[str, Any]) -> bool:
         """Whether a trial trained for so long without a word that others should not wait for it."""
+        if said.get("stacked"):  # whose seconds are a part of everybody's
+            return False
         before_s = self._conductor.record.trials[said["trial"]].seconds
         return bool(said["reports"]) and said["reports"][-1]["seconds"] - before_s > SLOW_S
 

@@ -49,7 +49,11 @@ class Width:
         self._fuse = fuse
         share = WIDEST if trials is None else max(1, trials // (SHARE if learns else 2) // max(1, at_once))
         self._most = min(WIDEST, 8 if learns and trials is None else share)
-        self._ended, self._trial_s = 0, 0.0
+        self._ended, self._trial_s, self._room = 0, 0.0, 0
+
+    def stacks(self, room: int) -> None:
+        """A process has measured that so many networks are trained soonest together; 1 for none."""
+        self._room = max(self._room, room)
 
     def slow(self) -> None:
         """A trial held up those that shared its process: from now on each has its own, or what `"auto"` finds."""
@@ -70,6 +74,8 @@ class Width:
             return 1
         if self._fuse != "auto":
             return self._fuse
+        if self._room > 1:
+            return max(1, min(self._most, self._room))
         if self._ended < KNOWN or self._trial_s > QUICK_S:
             return 1
         return max(1, min(self._most, int(CALL_S / max(self._trial_s, 1e-4))))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.energy import J_PER_KWH, Energy, grid_g_per_kwh
+from trainables.shared import Share
 
 MEASURED = ("rows_per_s", "peak_memory_mib", "peak_gpu_memory_mib", "joules", "co2_g")
 
@@ -53,11 +54,21 @@ class Meter:
         rows, peak_mib = _rows(training) - self._rows, peak_memory_mib()
         self._joules += self._energy.spent(seconds, peak_mib / 1024)
         found = {"rows_per_s": rows / seconds} if rows > 0 and seconds > 0 else {}
-        found["peak_memory_mib"] = round(peak_mib, 1)
+        return seconds, {**found, **self._held(peak_mib)}
+
+    def _held(self, peak_mib: float | None = None) -> dict[str, float]:
+        """What the process holds at most, and what the trial has used until now."""
+        found = {"peak_memory_mib": round(peak_memory_mib() if peak_mib is None else peak_mib, 1)}
         cuda = _cuda()
         if cuda is not None:
             found["peak_gpu_memory_mib"] = round(cuda.max_memory_allocated() / _MIB, 1)
-        return seconds, {**found, "joules": self._joules, "co2_g": self._joules / J_PER_KWH * grid_g_per_kwh()}
+        return {**found, "joules": self._joules, "co2_g": self._joules / J_PER_KWH * grid_g_per_kwh()}
+
+    def shared(self, share: Share) -> tuple[float, dict[str, float]]:
+        """The same of an epoch that was trained together with others."""
+        self._joules += share.joules
+        found = {"rows_per_s": share.rows / share.seconds} if share.rows > 0 and share.seconds > 0 else {}
+        return share.seconds, {**found, **self._held()}
 
 
 def peak_memory_mib() -> float:

@@ -25,23 +25,20 @@ from pathlib import Path
 from typing import Any
 
 from trainables.contract import Aim, Rank, Training
+from trainables.endings import LostError, ending, line_of, loss_of, reason_of
 from trainables.firewall import BadReportError, missing
 from trainables.log import Log
 from trainables.meter import Meter
-from trainables.origin import own_line
 from trainables.remote import Remote
 from trainables.repeated import cleaned
 from trainables.saver import Saver
 from trainables.seeds import sow
+from trainables.shared import Share
 from trainables.store import Store, store_of
 
 BATCH_S = 0.1  # reports of so many seconds travel together; a killed driver costs no more than that
 
 Start = Callable[[dict[str, Any], int], Training]
-
-
-class LostError(Exception):
-    """The process can no longer be trusted (out of memory, a CUDA error): the leg is to go on in another."""
 
 
 class Session:
@@ -104,31 +101,53 @@ class Session:
         Raises:
             LostError: the process cannot be trusted any more; what was reported before is answered first.
         """
+        return self._say(self._advance)
+
+    def ready(self) -> dict[str, Any]:
+        """Builds the training if there is none, and trains nothing; what `advance` returns, and what it raises."""
+        return self._say(lambda said: self._ready())
+
+    def epoch(self) -> dict[str, Any]:
+        """One epoch after `ready`: what `advance` returns, with `goes_on`, whether another may follow unheard."""
+        return self._say(self._one_epoch)
+
+    @property
+    def training(self) -> Training | None:
+        """What is trained; None before it is built and after it has ended."""
+        return self._training
+
+    @property
+    def sown(self) -> tuple[int, int]:
+        """The seed, and the epoch that is next."""
+        assert self._leg is not None
+        return int(self._leg["seed"]), self._epoch + 1
+
+    def _say(self, work: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         if self._lost is not None:
             raise self._lost
         said: dict[str, Any] = {"reports": [], "saved": [], "end": None}
         try:
-            self._advance_logged(said)
+            self._logged(work, said)
         finally:
             self._ship(at_once=said["end"] is not None or self._lost is not None)
         said["notes"], self._notes = self._notes, []
         return said
 
-    def _advance_logged(self, said: dict[str, Any]) -> None:
+    def _logged(self, work: Callable[[dict[str, Any]], Any], said: dict[str, Any]) -> None:
         with self._log.into(self._log_path):
             try:
-                self._advance(said)
+                work(said)
             except BadReportError as error:
                 print(error)
-                said["end"] = _end("failed", str(error))
+                said["end"] = ending("failed", str(error))
             except SystemExit as error:
                 traceback.print_exc()
-                said["end"] = _end("lost", f"the training code called sys.exit({error.code})")
+                said["end"] = ending("lost", f"the training code called sys.exit({error.code})")
             except Exception as error:
                 traceback.print_exc()
-                self._lost = _loss(error)
+                self._lost = loss_of(error)
                 if self._lost is None:
-                    said["end"] = _end("failed", _reason(error), traceback.format_exc())
+                    said["end"] = ending("failed", reason_of(error), traceback.format_exc())
                 elif not said["reports"]:
                     raise self._lost from error
             if said["end"] is not None:
@@ -177,11 +196,18 @@ class Session:
         assert self._leg is not None
         return self._store.log(self._leg["trial"])
 
-    def _advance(self, said: dict[str, Any]) -> None:
+    def _ready(self) -> None:
         if self._training is None:
             self._open()
         elif self._saver is not None:  # whoever asks for more has written down what came before
             self._saver.knows(self._epoch)
+
+    def _one_epoch(self, said: dict[str, Any]) -> None:
+        said["goes_on"] = False  # also where it fails
+        said["goes_on"] = self._train_epoch(said)
+
+    def _advance(self, said: dict[str, Any]) -> None:
+        self._ready()
         assert self._training is not None
         ended = time.monotonic()
         deadline = ended + BATCH_S
@@ -196,8 +222,8 @@ class Session:
         """One epoch; the answer says whether the next one may follow before this one is reported."""
         assert self._leg is not None
         assert self._training is not None
-        if self._training.saves:
-            sow(self._leg["seed"], self._epoch + 1)
+        if self._training.saves and getattr(self._training, "share", None) is None:
+            sow(*self.sown)
         outcome, spent, costs = self._step()
         if outcome is None:
             self._finish(said)
@@ -211,6 +237,11 @@ class Session:
     def _step(self) -> tuple[Any, float, dict[str, float]]:
         """One epoch: what it reported, its seconds, and what it cost."""
         assert self._training is not None
+        share: Share | None = getattr(self._training, "share", None)
+        if share is not None:  # the epoch has been trained already
+            print(share.printed, end="")
+            outcome = self._training.step()
+            return outcome, *(self._meter.shared(share) if self._meter is not None else (share.seconds, {}))
         if self._meter is None:
             began = time.perf_counter()
             outcome = self._training.step()
@@ -257,7 +288,7 @@ class Session:
             traceback.print_exc()
             if not self._disk_is_full:
                 self._notes.append(
-                    f"{self._leg['trial']} could not save epoch {self._epoch} ({_line(error)}) and trains on. "
+                    f"{self._leg['trial']} could not save epoch {self._epoch} ({line_of(error)}) and trains on. "
                     f"{self._store.mend}: what was not saved is trained again when the trial is interrupted."
                 )
             self._disk_is_full = True
@@ -276,7 +307,7 @@ class Session:
                 return
             shelf.tidy(leg["upto"])
         except OSError as error:  # no fault of the trial's: it is tried again
-            raise LostError(f"its checkpoints cannot be read: {_line(error)}") from error
+            raise LostError(f"its checkpoints cannot be read: {line_of(error)}") from error
         if folder is not None:
             self._training.load(folder)
         start = "/".join(folder.parts[-4:]) if folder else "its beginning"  # trials/t00001/checkpoints/e00009
@@ -320,7 +351,7 @@ class Session:
             raise missing(self._leg["trial"], self._aim.metric)
         if self._saver is not None and self._saver.saved_epoch < self._epoch:
             self._save(said)
-        said["end"] = _end("ended", "the trainable finished")
+        said["end"] = ending("ended", "the trainable finished")
 
     def _close(self) -> None:
         """Ends the training; what goes wrong at it is no failure of the trial, but it is told."""
@@ -332,45 +363,8 @@ class Session:
             training.close()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's `finally` blocks
             traceback.print_exc()
-            self._notes.append(f"{self._leg['trial']} did not end cleanly: {_reason(error)}")
+            self._notes.append(f"{self._leg['trial']} did not end cleanly: {reason_of(error)}")
 
 
 def _rank(coded: Sequence[float] | None) -> Rank | None:
     return None if coded is None else tuple(coded)
-
-
-def _end(status: str, reason: str, trace: str | None = None) -> dict[str, Any]:
-    return {"status": status, "reason": reason, "traceback": trace}
-
-
-def _reason(error: BaseException) -> str:
-    """An exception in one line, with the user's own line that raised it."""
-    line = own_line(error)
-    where = f" ({line})" if line else ""
-    text = _line(error)
-    return f"{type(error).__name__}: {text}{where}" if text else f"{type(error).__name__}{where}"
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
-
-
-_GPU_MARKS = ("CUDA error", "CUDA driver error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "HIP error")
-_MEMORY_MARKS = ("can't allocate memory", "not enough memory: you tried to allocate")
-
-
-def _loss(error: BaseException) -> LostError | None:
-    """What to raise for failures that poison a process: its memory or its CUDA context."""
-    if isinstance(error, LostError):
-        return error
-    cause: BaseException | None = error
-    while cause is not None:
-        name, text = type(cause).__name__, _line(cause)
-        if name == "OutOfMemoryError" or "CUDA out of memory" in text or "HIP out of memory" in text:
-            return LostError(f"out of GPU memory: {text}")
-        if isinstance(cause, MemoryError) or any(mark in text for mark in _MEMORY_MARKS):
-            return LostError(f"out of memory: {text}")
-        if name == "AcceleratorError" or any(mark in text for mark in _GPU_MARKS):
-            return LostError(f"the GPU reported an error: {text}")
-        cause = cause.__cause__
-    return None

@@ -13,9 +13,11 @@ class Share:
         rows: that it was trained on.
         seconds: of the epoch, divided by its members.
         joules: likewise.
+        printed: meanwhile, for the logs of all members.
     """
 
     metrics: dict[str, Any]
     rows: int
     seconds: float
     joules: float
+    printed: str = ""

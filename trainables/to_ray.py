@@ -13,7 +13,7 @@ from trainables.energy import Energy
 from trainables.log import Log
 from trainables.meter import Meter
 from trainables.session import Session
-from trainables.start import starter
+from trainables.start import family_of, starter
 from trainables.store import store_of
 
 
@@ -23,7 +23,7 @@ def tune_trainable(packed: bytes, terms: Mapping[str, Any], repeats: int = 1, br
     Args:
         packed: the user's trainable and what turns coded params into nested ones, as `shipping.pack`
             made it from both; it is put into the object store once.
-        terms: the session's arguments that are the same for all trials.
+        terms: the session's arguments that are the same for all trials, and `fuse`, how many share a process.
         repeats: how often a point is trained, each time from another seed.
         brief: what the study asks for and gives; its data are put into the object store once too, and an actor on
             the same host reads them where they lie.
@@ -46,11 +46,12 @@ class Legs(tune.Trainable):
         start = starter(source, brief, repeats)
         self._energy = Energy()
         shared = {**terms, "folder": store_of(terms["folder"]), "log": Log()}
+        self._stacks = _stacks(source, shared.pop("fuse", None), self._energy)
 
         def begin(params: Any, seed: int) -> Training:
             return start(params_of(params), seed)
 
-        self._cohort = Cohort(lambda: Session(begin, **shared, meter=Meter(self._energy)))
+        self._cohort = Cohort(lambda: Session(begin, **shared, meter=Meter(self._energy)), stacks=self._stacks)
         self._cohort.take(json.loads(config["legs"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -63,7 +64,10 @@ class Legs(tune.Trainable):
             raise self._trouble
         if not len(self._cohort):
             raise RuntimeError("this process has no trial to train")
-        return {"said": self._cohort.advance()}  # a list, which Tune does not flatten
+        found: dict[str, Any] = {"said": self._cohort.advance()}  # a list, which Tune does not flatten
+        if self._stacks is not None:
+            found |= {"room": self._stacks.room, "notes": self._stacks.notes()}
+        return found
 
     def take(self, change: str) -> None:
         """Ends the legs of some trials and begins others: `{"dropped": ids, "legs": terms}` as JSON."""
@@ -85,3 +89,12 @@ class Legs(tune.Trainable):
     def cleanup(self) -> None:
         self._cohort.end()
         self._energy.close()
+
+
+def _stacks(source: Any, fuse: Any, energy: Energy) -> Any:
+    """What trains members together, where the study wants that and they are networks of torch; else None."""
+    if fuse is None or family_of(source).kind != "torch":
+        return None
+    from trainables.fused.stacks import Stacks  # which loads torch
+
+    return Stacks(measures=fuse == "auto", energy=energy)

@@ -12,8 +12,9 @@ from search import Goal
 from trainables import Batches, TorchTrainable, Trainable
 from trainables.cohort import Cohort
 from trainables.contract import Brief
+from trainables.endings import LostError
 from trainables.log import Log
-from trainables.session import LostError, Session
+from trainables.session import Session
 from trainables.start import starter
 from trainables.store import store_of
 

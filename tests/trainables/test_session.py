@@ -19,7 +19,8 @@ from torch import nn
 from search import Goal
 from trainables import Batches, TorchTrainable, Trainable, checkpoint, function, saver, session
 from trainables.contract import Brief
-from trainables.session import LostError, Session
+from trainables.endings import LostError
+from trainables.session import Session
 from trainables.start import starter
 
 

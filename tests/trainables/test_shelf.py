@@ -213,7 +213,7 @@ def test_a_store_that_is_away_costs_the_checkpoint_and_not_the_trial(home, monke
 
 
 def test_a_store_that_cannot_be_read_at_a_legs_start_is_no_failure_of_the_trial(home, monkeypatch):
-    from trainables.session import LostError
+    from trainables.endings import LostError
 
     worker = session(home, 3)
     worker.begin(LEG | {"best_epoch": 0})

@@ -40,7 +40,8 @@ class Draws:
         """
         if like.device.type != "cpu":
             raise OddError("its dropout draws on a GPU, in an order that its kernel decides")
-        order = sorted(range(len(shape)), key=lambda place: -like.stride(place))
+        strides = like.stride()
+        order = sorted(range(len(shape)), key=lambda place: -strides[place])
         mask = like.new_empty((len(self.generators), *(shape[place] for place in order)))
         for row, rate, generator in zip(mask.unbind(0), rates, self.generators, strict=True):
             if rate == 0 or rate == 1:  # torch draws nothing then

@@ -178,8 +178,10 @@ class Layered:
             folded = value.transpose(0, 1).reshape(rows, members * channels, *rest)
             found = functional.batch_norm(
                 folded,
-                *(tensors[part].view(-1) if part else None for part in (mean, variance)),
-                *(tensors[part].reshape(-1) if part else None for part in (weight, bias)),
+                tensors[mean].view(-1) if mean else None,
+                tensors[variance].view(-1) if variance else None,
+                tensors[weight].reshape(-1) if weight else None,
+                tensors[bias].reshape(-1) if bias else None,
                 training=draws is not None or not mean,
                 momentum=module.momentum,
                 eps=module.eps,
@@ -255,8 +257,8 @@ def _by_parts(mapped: Mapped) -> Iterator[None]:
     Dropouts are of one rate, with each member's masks. Attention is not one kernel.
     """
 
-    def dropout(value: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        return mapped.masked(value, float(p), 0) if training else value
+    def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        return mapped.masked(input, float(p), 0) if training else input
 
     def attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
         return _attention(mapped, query, key, value, *more, **named)

@@ -187,8 +187,7 @@ def _changed(before: dict[str, Any], after: dict[str, Any]) -> str:
 
 
 def _generators() -> tuple[Any, ...]:
-    kind, numbers, *more = numpy.random.get_state()
-    return random.getstate(), kind, bytes(numbers), tuple(more), bytes(torch.get_rng_state().numpy())
+    return random.getstate(), repr(numpy.random.get_state()), bytes(torch.get_rng_state().numpy())
 
 
 _KNOWN = {  # what torch says, and what it means

@@ -185,4 +185,4 @@ def _digest(where: str, tensor: Tensor) -> Hashable:
     if tensor.layout != torch.strided:
         raise OddError(f"{where} is of layout {tensor.layout}")
     raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-    return tuple(tensor.shape), tensor.dtype, hashlib.blake2b(raw, digest_size=16).hexdigest()
+    return tuple(tensor.shape), tensor.dtype, hashlib.blake2b(raw.data, digest_size=16).hexdigest()

@@ -1,9 +1,9 @@
 """The steps of K optimizers at once, over a matrix with a row per member.
 
 Every option is a vector over members, or a number where all have the same. The formulas are those of torch's own
-`_single_tensor_sgd`, `_single_tensor_adam` and `_single_tensor_rmsprop`, in their order of operations: SGD with momentum
-as Sutskever et al. 2013 without their factor of the rate, Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019),
-RMSprop (Hinton's lecture 6e).
+`_single_tensor_sgd`, `_single_tensor_adam` and `_single_tensor_rmsprop`, in their order of operations: SGD with
+momentum as Sutskever et al. 2013 without their factor of the rate, Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter
+2019), RMSprop (Hinton's lecture 6e).
 """
 
 from collections.abc import Sequence

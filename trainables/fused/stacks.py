@@ -1,0 +1,175 @@
+"""The stacks of one process: which trainings are trained together, and why others are not.
+
+A kind of trainings is looked at when its first member is there: compared in float64 with training alone, and, where
+the number of members is to be found, measured. What comes of it holds for as long as the process does.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from trainables.endings import loss_of
+from trainables.energy import Energy
+from trainables.fused.crew import Crew, Turn
+from trainables.fused.forward import Forward, Layered
+from trainables.fused.pace import Pace, measured
+from trainables.fused.parity import agreed
+from trainables.fused.signature import OddError, signature
+from trainables.torch_model import TorchTraining
+
+_ALONE = object()  # the kind of those that have none
+
+
+@dataclass(eq=False)
+class _Kind:
+    """Trainings that can be stacked.
+
+    Attributes:
+        forward: of their models; None where they train alone after all.
+        pace: what was measured; None where it was not.
+        crews: those that were trained together last.
+    """
+
+    forward: Forward | None
+    pace: Pace | None = None
+    crews: list[Crew] = field(default_factory=list)
+
+
+class Stacks:
+    """Trains members of one kind together.
+
+    Args:
+        measures: whether only as many are stacked as are quicker so; else all that can be.
+        energy: of the process.
+
+    Attributes:
+        room: how many members pay, of the kind for which most do; 0 while that is not known.
+    """
+
+    def __init__(self, measures: bool, energy: Energy | None = None):
+        self._measures, self._energy = measures, energy or Energy()
+        self._kinds: dict[Hashable, _Kind] = {}
+        self._kind_of: WeakKeyDictionary[Any, Hashable] = WeakKeyDictionary()
+        self._told: set[str] = set()
+        self._notes: list[str] = []
+        self.room = 0
+
+    def notes(self) -> list[str]:
+        """What a reader of the study should know, once."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def groups(self, trainings: Mapping[str, Any]) -> list[list[str]]:
+        """Those that are to be trained together, by their names; whoever is in none trains alone."""
+        here = set(map(id, trainings.values()))
+        for known in self._kinds.values():
+            known.crews = [crew for crew in known.crews if any(id(member) in here for member in crew.members)]
+        by_kind: dict[Hashable, list[str]] = {}
+        for name, training in trainings.items():
+            kind = self._kind(training)
+            if kind is not _ALONE and not training.is_over:
+                by_kind.setdefault(kind, []).append(name)
+        groups = []
+        for kind, names in by_kind.items():
+            found = self._looked_at(kind, [trainings[name] for name in names])
+            if found is None or found.forward is None or len(names) < 2:
+                continue
+            groups += _dealt(names, found.pace)
+        return groups
+
+    def train(self, turns: Sequence[Turn]) -> bool:
+        """An epoch of members of one kind: each gets its share of it.
+
+        Returns:
+            Whether it was trained; if not, they are as they were before, and the next epoch is trained alone.
+
+        Raises:
+            LostError: the process cannot be trusted any more.
+        """
+        trainings = [training for training, _, _ in turns]
+        kind = self._kinds[self._kind_of[trainings[0]]]
+        crew = self._crew(kind, trainings)
+        try:
+            crew.train(turns, self._energy)
+        except Exception as error:
+            kind.crews.remove(crew)
+            lost = loss_of(error)
+            if lost is not None and "memory" not in str(lost):
+                raise lost from error
+            if lost is not None and len(turns) > 2:  # fewer may find room
+                kind.pace = replace(kind.pace or Pace(), most=len(turns) // 2)
+                return False
+            kind.forward = None
+            self._note(trainings[0], f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            return False
+        return True
+
+    def _crew(self, kind: _Kind, trainings: Sequence[TorchTraining]) -> Crew:
+        """The one that most of them are in, or a new one."""
+        assert kind.forward is not None
+        shared = [sum(training in crew.members for training in trainings) for crew in kind.crews]
+        if not any(shared):
+            kind.crews.append(Crew(kind.forward))
+            return kind.crews[-1]
+        return kind.crews[shared.index(max(shared))]
+
+    def _kind(self, training: Any) -> Hashable:
+        if not isinstance(training, TorchTraining):
+            self._tell("trials are trained one by one: each is several trainings (folds or repeats)")
+            return _ALONE
+        if training not in self._kind_of:
+            try:
+                self._kind_of[training] = signature(training)
+            except OddError as odd:
+                self._note(training, str(odd))
+                self._kind_of[training] = _ALONE
+        return self._kind_of[training]
+
+    def _looked_at(self, kind: Hashable, trainings: Sequence[TorchTraining]) -> _Kind | None:
+        """What is known of a kind; None while it is not worth finding out."""
+        if kind in self._kinds:
+            return self._kinds[kind]
+        if len(trainings) < 2 and not self._measures:
+            return None
+        found = self._kinds[kind] = _Kind(None)
+        try:
+            found.forward = agreed(trainings[:2])
+        except OddError as odd:
+            self._note(trainings[0], str(odd))
+            return found
+        if self._measures:
+            found.pace = measured(trainings[0], found.forward)
+            self.room = max(self.room, min(found.pace.best, found.pace.most))
+            self._note_pace(trainings[0], found.forward, found.pace)
+        return found
+
+    def _note(self, training: TorchTraining, why: str) -> None:
+        self._tell(f"trials of {type(training.task).__name__} are trained one by one: {why}")
+
+    def _note_pace(self, training: TorchTraining, forward: Forward, pace: Pace) -> None:
+        name, size = type(training.task).__name__, pace.best
+        if size == 1:
+            most = max(pace.gains.values(), default=1.0)
+            self._tell(f"trials of {name} are trained one by one: together they would be {most:.2g} times as quick")
+            return
+        how = "layers batched by hand" if isinstance(forward, Layered) else "torch.func.vmap"
+        self._tell(f"trials of {name} are trained {size} at a time ({how}), {pace.gains[size]:.2g} times as quick")
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._notes.append(text)
+
+
+def _dealt(names: list[str], pace: Pace | None) -> list[list[str]]:
+    """Names in stacks of no more members than pay, and none of so few that they do not."""
+    if pace is None:
+        return [names]
+    largest = min(pace.best if pace.gains else len(names), pace.most)
+    if largest < 2:
+        return []
+    parts = -(-len(names) // largest)
+    size = -(-len(names) // parts)
+    dealt = [names[start : start + size] for start in range(0, len(names), size)]
+    return [part for part in dealt if pace.pays(len(part)) or (len(part) > 1 and not pace.gains)]
