@@ -6,7 +6,7 @@ a batch does: so the mean is that over all rows, however they are cut.
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ class Loss:
     Args:
         loss: a name in `torch.nn.functional`, a function or a module of torch, or the user's own of output and target.
         weight: `[C]` of the classes, on the device; None for equal ones.
+        params: of the trial, given to a loss of the user's own that takes them.
 
     Attributes:
         weight: `[C]` of the classes, or None.
@@ -38,11 +39,12 @@ class Loss:
         TypeError: it is no loss at all.
     """
 
-    def __init__(self, loss: Any, weight: Tensor | None = None):
+    def __init__(self, loss: Any, weight: Tensor | None = None, params: Mapping[str, Any] | None = None):
         self._name = loss if isinstance(loss, str) else _name_of(loss)
         self._function: Callable[..., Tensor] = _named(self._name) if self._name else _own(loss)
         self._is_torchs = bool(self._name) or type(loss).__module__ == "torch.nn.modules.loss"
         self.weight, self._checked = weight, False
+        self.params = params if not self._is_torchs and takes(loss, "params") else None
         self.takes_logits = self._name in _OF_LOGITS or isinstance(loss, nn.CrossEntropyLoss | nn.BCEWithLogitsLoss)
         if weight is not None and not self._name and not takes(loss, "weight"):
             raise ValueError(
@@ -51,7 +53,8 @@ class Loss:
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
         if not self._is_torchs:
-            given = {} if self.weight is None else {"weight": self.weight}
+            given: dict[str, Any] = {} if self.weight is None else {"weight": self.weight.to(output.dtype)}
+            given |= {} if self.params is None else {"params": self.params}
             loss = self._function(output, target, **given)
             if not self._checked:
                 self._refuse_pairs(loss, output, target, given)
@@ -59,10 +62,17 @@ class Loss:
         output, target = _alike(output, target)
         if self.weight is None:
             return self._function(output, target)
+        weight = self.weight.to(output.dtype)
         if self._name in _BY_ROW:
-            weight = self.weight[target.long()]
+            weight = weight[target.long()]
             return self._function(output, target, weight=weight) / weight.mean()
-        return self._function(output, target, weight=self.weight)
+        return self._function(output, target, weight=weight)
+
+    def under(self, params: Mapping[str, Any] | None) -> "Loss":
+        """The same with other params, of which the shapes are known to be right."""
+        other = copy.copy(self)
+        other.params, other._checked = params, True
+        return other
 
     def double(self) -> "Loss":
         """The same in float64."""
@@ -90,7 +100,7 @@ class Loss:
         codes = target.argmax(1) if is_by_class else target.long()
         return self.weight[codes.clamp(min=0)].sum()
 
-    def _refuse_pairs(self, loss: Tensor, output: Tensor, target: Tensor, given: dict[str, Tensor]) -> None:
+    def _refuse_pairs(self, loss: Tensor, output: Tensor, target: Tensor, given: dict[str, Any]) -> None:
         """Raises ValueError where a user's own loss compares every output with every target, as `[B, 1]` with `[B]`."""
         if output.numel() != target.numel() or output.shape == target.shape or len(target) < 2:
             return

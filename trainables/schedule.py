@@ -1,5 +1,6 @@
 """Schedules of a learning rate, as torch has them: stepped after every epoch, and gone on with from a checkpoint."""
 
+import warnings
 from typing import Any
 
 from torch.optim import lr_scheduler
@@ -25,10 +26,12 @@ def begin(make: Any, params: Params, optimizer: Any) -> Any:
 
 def step(schedule: Any, metrics: Metrics, watch: str) -> None:
     """The rate of the next epoch."""
-    if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
-        schedule.step(metrics[watch])
-    else:
-        schedule.step()
+    with warnings.catch_warnings():  # of a trial that is trained together with others, whose optimizer takes no step
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+        if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
+            schedule.step(metrics[watch])
+        else:
+            schedule.step()
 
 
 def resume(schedule: Any, saved: dict[str, Any], groups: list[dict[str, Any]], then: list[dict[str, Any]]) -> None:

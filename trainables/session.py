@@ -239,7 +239,8 @@ class Session:
         assert self._training is not None
         share: Share | None = getattr(self._training, "share", None)
         if share is not None:  # the epoch has been trained already
-            print(share.printed, end="")
+            if share.printed:
+                print(share.printed, end="")
             outcome = self._training.step()
             return outcome, *(self._meter.shared(share) if self._meter is not None else (share.seconds, {}))
         if self._meter is None:

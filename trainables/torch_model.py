@@ -63,6 +63,7 @@ class TorchTrainable(ABC):
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """The mean loss of a batch, a scalar; or a name in `torch.nn.functional`: `loss = "cross_entropy"`.
 
+        One that takes the trial's params, for a label smoothing, say: `loss(self, output, target, params)`.
         With class weights: `loss(self, output, target, weight)`, where `weight` is `[C]` on the device.
         """
 
@@ -96,7 +97,7 @@ class TorchTraining:
         self.train, self.validation = train, validation
         mode = brief.mode if self._loop.watch == brief.metric else None
         self._patience = Patience(self._loop, mode, endless=brief.whole)
-        loss = Loss(task.loss, _weights(self._loop, train, brief, device))
+        loss = Loss(task.loss, _weights(self._loop, train, brief, device), params)
         self.learner = Learner(model, optimizer, loss, self._loop, device, paced)
         self.share: Share | None = None
         self._home: Callable[[], None] | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.fused.signature import DROPOUTS, OddError
+from trainables.fused.signature import OddError, rate_in
 from trainables.seeds import mix
 
 
@@ -80,8 +80,12 @@ def shape_of(shape: Sequence[int], cut: int) -> list[int]:
 
 def rates_of(models: Sequence[nn.Module]) -> dict[str, list[float]]:
     """The rates of each dropout, by its name."""
-    names = [name for name, module in models[0].named_modules() if type(module) in DROPOUTS]
-    return {name: [float(model.get_submodule(name).p) for model in models] for name in names}  # type: ignore[arg-type]
+    names = {name: rate_in(module) for name, module in models[0].named_modules()}
+    return {
+        name: [float(getattr(model.get_submodule(name), attribute)) for model in models]
+        for name, attribute in names.items()
+        if attribute is not None
+    }
 
 
 def cut_of(module: nn.Module) -> int:

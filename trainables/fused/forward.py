@@ -8,6 +8,7 @@ rule for nearly everything, and raises where it has none.
 import copy
 import math
 import operator
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -19,7 +20,9 @@ from torch.func import functional_call, vmap
 from torch.nn import functional
 
 from trainables.fused.draws import Draws, Masked, cut_of, rates_of, shape_of
-from trainables.fused.signature import DROPOUTS, OddError
+from trainables.fused.signature import OddError, rate_in
+
+warnings.filterwarnings("ignore", message="There is a performance drop because we have not yet implemented")
 
 Tensors = Mapping[str, Tensor]
 Step = tuple[str, Callable[..., Tensor], list[str | None], list[str]]  # its name, itself, what it needs, what is done
@@ -135,7 +138,7 @@ class Layered:
             return lambda tensors, draws, value: _linear(value, tensors[weight], tensors.get(bias))
         if kind in _ELEMENTWISE:
             return lambda tensors, draws, value: module(value)
-        if kind in DROPOUTS:
+        if rate_in(module) == "p":
             return self._dropout(name, module)
         if kind in (nn.BatchNorm1d, nn.BatchNorm2d):
             return self._norm(name, module)
@@ -217,7 +220,10 @@ class Mapped:
         for name in rates_of([model]):
             path, _, own = name.rpartition(".")
             module = model.get_submodule(name)
-            setattr(model.get_submodule(path), own, _Dropout(self, name, module))
+            if isinstance(module, nn.MultiheadAttention):
+                module.dropout = _Rate(1.0, name)
+            else:
+                setattr(model.get_submodule(path), own, _Dropout(self, name, module))
         self.draws: Draws | None = None
 
     def __call__(self, tensors: Tensors, inputs: Tensor, shared: bool, draws: Draws | None) -> Tensor:
@@ -236,6 +242,20 @@ class Mapped:
 
     def _one(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
         return functional_call(self._model, tensors, (inputs,))
+
+
+class _Rate(float):
+    """A rate that says whose it is, to be handed on by functions that take one."""
+
+    def __new__(cls, value: float, name: str) -> "_Rate":
+        return super().__new__(cls, value)
+
+    def __init__(self, value: float, name: str):
+        self.name = name
+
+
+def _named(rate: float) -> str | float:
+    return rate.name if isinstance(rate, _Rate) else float(rate)
 
 
 class _Dropout(nn.Module):
@@ -258,7 +278,7 @@ def _by_parts(mapped: Mapped) -> Iterator[None]:
     """
 
     def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        return mapped.masked(input, float(p), 0) if training else input
+        return mapped.masked(input, _named(p), 0) if training else input
 
     def attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
         return _attention(mapped, query, key, value, *more, **named)
@@ -295,7 +315,7 @@ def _attention(
         weights = weights.masked_fill(~attn_mask, -math.inf)
     elif attn_mask is not None:
         weights = weights + attn_mask
-    return mapped.masked(weights.softmax(-1), float(dropout_p), 0) @ value
+    return mapped.masked(weights.softmax(-1), _named(dropout_p), 0) @ value
 
 
 def _skeleton(model: nn.Module) -> nn.Module:

@@ -1,5 +1,7 @@
 """The losses of K members at once."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -15,24 +17,52 @@ class Objective:
     """A loss that all members share.
 
     Args:
-        loss: of a batch of one member.
+        losses: of a batch, of each member; they differ in no more than numbers among their params.
     """
 
-    def __init__(self, loss: Loss):
-        self._loss = loss
+    def __init__(self, losses: Sequence[Loss]):
+        loss = losses[0]
+        self._loss = loss.under(loss.params)
         self._is_plain = loss.weight is None
+        found = {name: [(each.params or {})[name] for each in losses] for name in loss.params or {}}
+        self._lifted = {name: values for name, values in found.items() if len(set(map(repr, values))) > 1}
 
     def __call__(self, output: Tensor, target: Tensor, shared: bool) -> Tensor:
         """`[K]` mean losses of outputs `[K, B, ...]`; targets are `[K, B, ...]`, or `[B, ...]` where all share them."""
         if self._is_plain and self._loss.name == "cross_entropy" and _are_classes(output, target, shared):
             return _cross_entropy(output, target.expand(output.shape[:2]))
-        return vmap(self._loss, in_dims=(0, None if shared else 0), randomness="error")(output, target)
+        with _smoothed() if self._lifted else nullcontext():
+            numbers = {name: output.new_tensor(values) for name, values in self._lifted.items()}
+            call = vmap(self._one, in_dims=(0, None if shared else 0, 0), randomness="error")
+            return call(output, target, numbers)
+
+    def _one(self, output: Tensor, target: Tensor, numbers: dict[str, Tensor]) -> Tensor:
+        loss = self._loss.under({**(self._loss.params or {}), **numbers}) if numbers else self._loss
+        return loss(output, target)
 
     def share(self, target: Tensor, shared: bool) -> Any:
         """How much a batch weighs: of all members alike, or `[K]`."""
         if self._is_plain:
             return target.shape[0 if shared else 1]
         return self._loss.share(target) if shared else vmap(self._loss.share)(target)
+
+
+@contextmanager
+def _smoothed() -> Iterator[None]:
+    """Lets torch's cross-entropy take a label smoothing per member: it is linear in it."""
+    theirs = functional.cross_entropy
+
+    def cross_entropy(input: Tensor, target: Tensor, label_smoothing: Any = 0.0, **named: Any) -> Tensor:
+        if not isinstance(label_smoothing, Tensor):
+            return theirs(input, target, label_smoothing=label_smoothing, **named)
+        sharp, even = (theirs(input, target, label_smoothing=share, **named) for share in (0.0, 1.0))
+        return (1 - label_smoothing) * sharp + label_smoothing * even
+
+    functional.cross_entropy = cross_entropy  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        functional.cross_entropy = theirs
 
 
 def _are_classes(output: Tensor, target: Tensor, shared: bool) -> bool:

@@ -24,7 +24,11 @@ from trainables.seeds import Generators, sow
 from trainables.torch_model import TorchTraining
 
 STEPS = 3
-TOLERANCE = 1e-10  # of float64, relative to 1 or to the number itself, whichever is more
+# Of float64, relative to 1 or to the number itself, whichever is more. A bias before a batch normalization has a
+# gradient of rounding errors, which Adam makes steps of: so weights are allowed more than the loss, which does not feel
+# them.
+EXACT, CLOSE = 1e-10, 1e-7
+LOSS = "the training loss"
 _SEEDS = (3, 4)
 
 
@@ -151,7 +155,7 @@ def _together(trials: Sequence[_Trial], forward: Forward) -> list[dict[str, Tens
 
 
 def _state(learner: Learner, loss: Tensor, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
-    found = {"the training loss": loss, **{f"output {place}": output for place, output in enumerate(outputs)}}
+    found = {LOSS: loss, **{f"output {place}": output for place, output in enumerate(outputs)}}
     found |= dict(learner.model.state_dict())
     for place, state in enumerate(learner.optimizer.state.values()):
         found |= {f"{name} {place}": value for name, value in state.items() if isinstance(value, Tensor)}
@@ -167,7 +171,7 @@ def _compare(alone: Sequence[dict[str, Tensor]], together: Sequence[dict[str, Te
         for name, value in expected.items():
             off = (value.double() - found[name].double()).abs() / value.double().abs().clamp(min=1)
             worst = float(off.max()) if off.numel() else 0.0
-            if not worst <= TOLERANCE:
+            if not worst <= (EXACT if name == LOSS else CLOSE):
                 raise OddError(f"{name} comes out {worst:.0e} off when it is trained with others")
 
 

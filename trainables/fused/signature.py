@@ -20,7 +20,7 @@ from trainables.batches import Batches
 from trainables.fused import vectors
 from trainables.torch_model import TorchTraining
 
-DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 _OWN = set(vars(nn.Module()))  # what every module has, and what is looked at by itself
 _UNFIT: dict[type, str] = {
     nn.RNNBase: "torch has no batching rule for it",
@@ -61,11 +61,22 @@ def signature(training: TorchTraining) -> Hashable:
         vectors.likeness(learner.optimizer),
         (loop.accumulate, loop.clip_norm is None),
         _plain("loss", learner.loss.parts),
+        _plain("params", fixed(learner.loss.params or {})),
         type(training.task),
         tuple(traits("the trainable", vars(training.task))),
         _loader("training", training.train),
         _loader("validation", training.validation),
     )
+
+
+def fixed(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Params of a loss that have to be the same for all members: those that are no plain numbers with a point."""
+    return {name: value for name, value in params.items() if not isinstance(value, float)}
+
+
+def rate_in(module: nn.Module) -> str | None:
+    """The attribute of a module that is the rate of a dropout, which may be each member's own."""
+    return "p" if type(module) in _DROPOUTS else "dropout" if type(module) is nn.MultiheadAttention else None
 
 
 def traits(owner: str, held: Mapping[str, Any]) -> Iterator[tuple[str, Hashable]]:
@@ -107,7 +118,7 @@ def _module(name: str, module: nn.Module) -> Hashable:
 
 def _held(module: nn.Module) -> dict[str, Any]:
     """A module's own attributes; a dropout's rate is a vector."""
-    skipped = {*_OWN, "p"} if type(module) in DROPOUTS else _OWN
+    skipped = {*_OWN, rate_in(module)}
     return {name: value for name, value in vars(module).items() if name not in skipped}
 
 

@@ -32,7 +32,7 @@ class Stack:
     def __init__(self, learners: Sequence[Learner], forward: Forward):
         self._learners, self._forward = list(learners), forward
         first = learners[0]
-        self._objective, self._loop = Objective(first.loss), first.loop
+        self._objective, self._loop = Objective([learner.loss for learner in learners]), first.loop
         names = {id(parameter): name for name, parameter in first.model.named_parameters()}
         listed = [parameter for group in first.optimizer.param_groups for parameter in group["params"]]
         self._trained = [names[id(parameter)] for parameter in listed]
@@ -54,6 +54,7 @@ class Stack:
         """Lets the others go, whose own models and optimizers have to be up to date by then."""
         kept = torch.tensor(rows, device=self._weights.device)
         self._learners = [self._learners[row] for row in rows]
+        self._objective = Objective([learner.loss for learner in self._learners])
         self._weights = self._weights[kept]
         self._held = {name: held[kept] for name, held in self._held.items()}
         self._vectors.rows(kept)
@@ -62,6 +63,7 @@ class Stack:
         """More members, as they are in their own models and optimizers."""
         other = Stack(learners, self._forward)
         self._learners += other._learners
+        self._objective = Objective([learner.loss for learner in self._learners])
         self._weights = torch.cat([self._weights, other._weights])
         self._held = {name: torch.cat([held, other._held[name]]) for name, held in self._held.items()}
         self._vectors.append(other._vectors)
@@ -82,7 +84,7 @@ class Stack:
         """All that an epoch changes, to go back to."""
         held = {name: tensor.clone() for name, tensor in self._held.items()}
         moments = {name: moment.clone() for name, moment in self._vectors.moments.items()}
-        return self._weights.clone(), held, moments, self._vectors.steps.clone()
+        return self._weights.clone(), held, moments, self._vectors.steps
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Goes back."""

@@ -6,6 +6,7 @@ momentum as Sutskever et al. 2013 without their factor of the rate, Adam (Kingma
 2019), RMSprop (Hinton's lecture 6e).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ class Vectors:
 
     Attributes:
         moments: `[K, P]` by their names in torch.
-        steps: `[K]` how many were taken, float64 on the CPU.
+        steps: of each, how many were taken.
     """
 
     def __init__(self, optimizers: Sequence[Optimizer], weights: Tensor):
@@ -58,7 +59,7 @@ class Vectors:
         self._same = first.param_groups[0]
         self.moments = {name: torch.zeros_like(weights) for name in _moments(self._kind, self._same, optimizers)}
         self._like = weights[:1]
-        self.steps = torch.zeros(len(optimizers), dtype=torch.float64)
+        self.steps = [0] * len(optimizers)
         for row, optimizer in enumerate(optimizers):
             self._read(row, optimizer)
         self._groups: list[dict[str, Vector]] = []
@@ -80,7 +81,7 @@ class Vectors:
 
     def step(self, weights: Tensor, gradient: Tensor) -> None:
         """Changes the weights in place; the gradient is used up."""
-        self.steps += 1
+        self.steps = [step + 1 for step in self.steps]
         if self._same["maximize"]:
             gradient.neg_()
         for span, group in zip(self._spans, self._groups, strict=True):
@@ -97,7 +98,7 @@ class Vectors:
     def rows(self, kept: Tensor) -> None:
         """Keeps these members, in this order."""
         self.moments = {name: moment[kept] for name, moment in self.moments.items()}
-        self.steps = self.steps[kept.cpu()]
+        self.steps = [self.steps[row] for row in kept.tolist()]
 
     def append(self, other: "Vectors") -> None:
         """More members at the end."""
@@ -107,7 +108,7 @@ class Vectors:
                 [part._zeros(len(part.steps)) if moment is None else moment
                  for part, moment in zip((self, other), both, strict=True)]
             )  # fmt: skip
-        self.steps = torch.cat([self.steps, other.steps])
+        self.steps = self.steps + other.steps
 
     def write(self, row: int, optimizer: Optimizer) -> None:
         """Gives a member's moments back to its optimizer, as torch keeps them."""
@@ -136,7 +137,7 @@ class Vectors:
                 for name, moment in self.moments.items():
                     if state.get(name) is not None:
                         moment[row, start:stop] = state[name].detach().flatten()
-                        self.steps[row] = float(state.get("step", 1.0))
+                        self.steps[row] = int(state.get("step", 1))
                 start = stop
 
     def _zeros(self, members: int) -> Tensor:
@@ -151,9 +152,10 @@ class Vectors:
         dampening = at["dampening"]
         buffer.mul_(_cast(at["momentum"], buffer))
         if _is_any(dampening):
-            begins = (self.steps == 1).to(weights.device)[:, None]
+            begins = torch.tensor([[step == 1] for step in self.steps], device=weights.device)
             is_free = begins | (torch.as_tensor(at["momentum"], device=weights.device) == 0)
-            buffer.addcmul_(gradient, _cast(torch.where(is_free, 1.0, 1 - dampening), buffer))
+            kept = torch.as_tensor(1 - dampening, dtype=torch.float64, device=weights.device)
+            buffer.addcmul_(gradient, _cast(torch.where(is_free, torch.ones_like(kept), kept), buffer))
         else:
             buffer.add_(gradient)
         if self._same["nesterov"]:
@@ -170,9 +172,13 @@ class Vectors:
             _decay(gradient, weights, at["weight_decay"])
         moments["exp_avg"].lerp_(gradient, _cast(1 - beta1, gradient))
         square = _mean_of_squares(moments["exp_avg_sq"], gradient, beta2)
-        steps = self.steps[:, None].to(weights.device)
-        size = _cast(rate / (1 - beta1**steps), weights)
-        root = _cast((1 - beta2**steps).sqrt(), weights)
+        sizes, roots = [], []
+        for step, a, b, c in zip(
+            self.steps, *(_listed(one, len(weights)) for one in (rate, beta1, beta2)), strict=True
+        ):
+            sizes.append([a / (1 - b**step)])  # by Python, as torch does: its own power rounds by place
+            roots.append([math.sqrt(1 - c**step)])
+        size, root = weights.new_tensor(sizes), weights.new_tensor(roots)
         if "max_exp_avg_sq" in moments:
             square = torch.maximum(moments["max_exp_avg_sq"], square, out=moments["max_exp_avg_sq"])
         spread = square.sqrt().div_(root).add_(_cast(at["eps"], weights))
@@ -188,11 +194,10 @@ class Vectors:
         else:
             spread = square.sqrt()
         spread.add_(_cast(at["eps"], weights))
-        if _BUFFER in moments:
-            buffer = moments[_BUFFER].mul_(_cast(at["momentum"], weights)).addcdiv_(gradient, spread)
-            _add(weights, buffer, at["lr"], -1)
-        else:
-            weights.sub_((gradient * _cast(at["lr"], weights)).div_(spread))
+        change = gradient.div_(spread)
+        if _BUFFER in moments:  # of a neighbour, perhaps: without momentum it makes no difference
+            change = moments[_BUFFER].mul_(_cast(at["momentum"], weights)).add_(change)
+        _add(weights, change, at["lr"], -1)
 
 
 def unfit(optimizer: Optimizer) -> str | None:
@@ -249,6 +254,10 @@ def _vector(values: Sequence[Any], device: torch.device) -> Vector:
     if len(set(values)) == 1:
         return values[0]
     return torch.tensor(values, dtype=torch.float64, device=device)[:, None]
+
+
+def _listed(value: Vector, members: int) -> list[float]:
+    return value.flatten().tolist() if isinstance(value, Tensor) else [value] * members
 
 
 def _is_any(value: Vector) -> bool:
