@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.batches import Batches
 from trainables.fused.draws import Draws, rates_of
 from trainables.fused.forward import Forward, Layered, Mapped
-from trainables.fused.signature import OddError, traits
+from trainables.fused.signature import OddError, attributes
 from trainables.fused.stack import Rows, Stack
 from trainables.learner import Learner
 from trainables.seeds import Generators, sow
@@ -116,7 +116,7 @@ def _alone(trials: Sequence[_Trial], trainings: Sequence[TorchTraining]) -> list
     found = []
     for trial, seed, training in zip(trials, _SEEDS, trainings, strict=True):
         model = trial.learner.model
-        before = _attributes(model, training.task)
+        before = attributes(model, training.task)
         sow(seed, 1)
         loss, _ = trial.learner.train(trial.train)
         for name, parameter in model.named_parameters():
@@ -125,7 +125,7 @@ def _alone(trials: Sequence[_Trial], trainings: Sequence[TorchTraining]) -> list
         model.eval()
         with torch.no_grad():
             outputs = [trial.learner.output(inputs) for inputs, _ in trial.validation]
-        after = _attributes(model, training.task)
+        after = attributes(model, training.task)
         if before != after:
             raise OddError(f"{_changed(before, after)} changes as it runs")
         found.append(_state(trial.learner, torch.tensor(loss, dtype=torch.float64), outputs))
@@ -175,17 +175,6 @@ def _compare(alone: Sequence[dict[str, Tensor]], together: Sequence[dict[str, Te
                 raise OddError(f"{name} comes out {worst:.0e} off when it is trained with others")
 
 
-def _attributes(model: nn.Module, task: Any) -> dict[str, Any]:
-    skipped = set(vars(nn.Module()))
-    return {
-        f"{type(module).__name__}.{key}": value
-        for module in model.modules()
-        for key, value in traits(
-            type(module).__name__, {name: held for name, held in vars(module).items() if name not in skipped}
-        )
-    } | {f"{type(task).__name__}.{key}": value for key, value in traits("the trainable", vars(task))}
-
-
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> str:
     return next(name for name in {**before, **after} if before.get(name) != after.get(name))
 
@@ -199,7 +188,7 @@ _KNOWN = {  # what torch says, and what it means
     "data-dependent control flow": "its forward decides by the values of a tensor",
     "call .item()": "its forward takes a number out of a tensor",
     "dynamic shape": "its forward makes tensors whose shapes depend on values",
-    "unbatched tensor": "its forward writes members' values into a tensor that all share",
+    "vmap: inplace arithmetic": "its forward writes members' values into a tensor that all share",
 }
 
 

@@ -39,8 +39,11 @@ class OddError(Exception):
     """Something that cannot be compared, or has no place in a stack; the text says what."""
 
 
-def signature(training: TorchTraining) -> Hashable:
-    """What trainings must have in common to be stacked.
+Signature = tuple[tuple[str, Hashable], ...]
+
+
+def signature(training: TorchTraining) -> Signature:
+    """What trainings must have in common to be stacked, each part with its name.
 
     Raises:
         OddError: this one cannot be stacked with any.
@@ -54,19 +57,30 @@ def signature(training: TorchTraining) -> Hashable:
         raise OddError(reason)
     loop = learner.loop
     return (
-        str(learner.device),
-        tuple(_module(name, module) for name, module in learner.model.named_modules()),
-        _tensors(learner.model),
-        _order(learner.model, learner.optimizer),
-        vectors.likeness(learner.optimizer),
-        (loop.accumulate, loop.clip_norm is None),
-        _plain("loss", learner.loss.parts),
-        _plain("params", fixed(learner.loss.params or {})),
-        type(training.task),
-        tuple(traits("the trainable", vars(training.task))),
-        _loader("training", training.train),
-        _loader("validation", training.validation),
+        ("the trainable", type(training.task)),
+        *(part for name, module in learner.model.named_modules() for part in _module(name, module)),
+        *_tensors(learner.model),
+        ("the optimizer", vectors.likeness(learner.optimizer)),
+        ("the order of its parameters", _order(learner.model, learner.optimizer)),
+        ("accumulate", loop.accumulate),
+        ("clip_norm", loop.clip_norm is None),
+        ("the loss", _plain("the loss", learner.loss.parts)),
+        *traits("the loss's params", fixed(learner.loss.params or {})),
+        *traits("the trainable", vars(training.task)),
+        *_loader("training", training.train),
+        *_loader("validation", training.validation),
+        ("the device", str(learner.device)),
     )
+
+
+def difference(one: Signature, other: Signature) -> str:
+    """The first part in which two differ, in words."""
+    for (name, value), (other_name, other_value) in zip(one, other, strict=False):
+        if name != other_name:
+            return f"{name} is where another has {other_name}"
+        if value != other_value:
+            return f"{name} differs"
+    return "one has more parts than another"
 
 
 def fixed(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,27 +94,29 @@ def rate_in(module: nn.Module) -> str | None:
 
 
 def traits(owner: str, held: Mapping[str, Any]) -> Iterator[tuple[str, Hashable]]:
-    """An object's attributes as values that can be compared.
+    """An object's attributes as values that can be compared, by their names.
 
     Raises:
         OddError: one of them cannot.
     """
     for name in sorted(held, key=str):
-        yield name, _plain(f"{owner}'s {name}", held[name])
+        yield f"{owner}'s {name}", _plain(f"{owner}'s {name}", held[name])
 
 
-def attributes(training: TorchTraining) -> Hashable:
-    """All that a model and its trainable hold beside tensors, to tell whether they change as they run."""
-    modules = training.learner.model.named_modules()
-    return (
-        tuple(tuple(traits(name, _held(module))) for name, module in modules),
-        tuple(traits("the trainable", vars(training.task))),
-    )
+def attributes(model: nn.Module, task: Any) -> dict[str, Hashable]:
+    """All that a model and its trainable hold beside tensors, to tell whether that changes as they run."""
+    found: dict[str, Hashable] = {}
+    for name, module in model.named_modules():
+        found |= traits(_called(name, module), _held(module))
+    return found | dict(traits("the trainable", vars(task)))
 
 
-def _module(name: str, module: nn.Module) -> Hashable:
-    kind = type(module)
-    called = f"{kind.__name__}{f' ({name})' if name else ''}"
+def _called(name: str, module: nn.Module) -> str:
+    return f"{type(module).__name__} ({name})" if name else type(module).__name__
+
+
+def _module(name: str, module: nn.Module) -> Iterator[tuple[str, Hashable]]:
+    called = _called(name, module)
     for odd, why in _UNFIT.items():
         if isinstance(module, odd):
             raise OddError(f"{called}: {why}")
@@ -113,7 +129,9 @@ def _module(name: str, module: nn.Module) -> Hashable:
     hooks = [held for key, held in vars(module).items() if key.endswith("_hooks") and held]
     if hooks:
         raise OddError(f"{called} has hooks")
-    return name, kind, tuple(traits(called, _held(module)))
+    kind: Any = type(module)
+    yield called, kind
+    yield from traits(called, _held(module))
 
 
 def _held(module: nn.Module) -> dict[str, Any]:
@@ -122,13 +140,12 @@ def _held(module: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if name not in skipped}
 
 
-def _tensors(model: nn.Module) -> Hashable:
-    found: list[Hashable] = []
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Hashable]]:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if type(tensor) not in (Tensor, nn.Parameter) or tensor.layout != torch.strided:
             raise OddError(f"{name} is a {type(tensor).__name__} of layout {tensor.layout}")
-        found.append((name, tuple(tensor.shape), tensor.dtype, tensor.requires_grad))
-    return tuple(found)
+        yield f"the shape of {name}", tuple(tensor.shape)
+        yield f"the kind of {name}", (tensor.dtype, tensor.requires_grad)
 
 
 def _order(model: nn.Module, optimizer: torch.optim.Optimizer) -> Hashable:
@@ -145,11 +162,13 @@ def _order(model: nn.Module, optimizer: torch.optim.Optimizer) -> Hashable:
     return tuple(tuple(group) for group in groups)
 
 
-def _loader(role: str, loader: Any) -> Hashable:
+def _loader(role: str, loader: Any) -> Iterator[tuple[str, Hashable]]:
     if type(loader) is not Batches:
         raise OddError(f"its {role} data come from a {type(loader).__name__} and not from Batches(inputs, targets)")
-    shapes = [(tuple(part.shape), part.dtype) for part in (loader.inputs, loader.targets)]
-    return (*shapes, loader.batch_size, loader.shuffle)
+    for name, part in (("inputs", loader.inputs), ("targets", loader.targets)):
+        yield f"the shape of the {role} {name}", (tuple(part.shape), part.dtype)
+    yield f"the {role} batch size", loader.batch_size
+    yield f"whether the {role} rows are shuffled", loader.shuffle
 
 
 def _plain(where: str, value: Any) -> Hashable:
@@ -170,9 +189,8 @@ def _plain(where: str, value: Any) -> Hashable:
         case functools.partial():
             return _plain(where, (value.func, value.args, value.keywords))
         case nn.Module():
-            return _module(where, value), tuple(
-                (name, _digest(where, tensor)) for name, tensor in value.state_dict().items()
-            )
+            parts = tuple(part for name, module in value.named_modules() for part in _module(name, module))
+            return parts, tuple((name, _digest(where, tensor)) for name, tensor in value.state_dict().items())
         case types.MethodType():
             return _plain(where, value.__func__)
         case type() | types.BuiltinFunctionType() | types.ModuleType() | enum.Enum():

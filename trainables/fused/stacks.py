@@ -4,7 +4,7 @@ A kind of trainings is looked at when its first member is there: compared in flo
 the number of members is to be found, measured. What comes of it holds for as long as the process does.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,10 +15,10 @@ from trainables.fused.crew import Crew, Turn
 from trainables.fused.forward import Forward, Layered
 from trainables.fused.pace import Pace, measured
 from trainables.fused.parity import agreed
-from trainables.fused.signature import OddError, signature
+from trainables.fused.signature import OddError, Signature, difference, signature
 from trainables.torch_model import TorchTraining
 
-_ALONE = object()  # the kind of those that have none
+_ALONE: Signature = (("alone", None),)  # the kind of those that have none
 
 
 @dataclass(eq=False)
@@ -49,8 +49,8 @@ class Stacks:
 
     def __init__(self, measures: bool, energy: Energy | None = None):
         self._measures, self._energy = measures, energy or Energy()
-        self._kinds: dict[Hashable, _Kind] = {}
-        self._kind_of: WeakKeyDictionary[Any, Hashable] = WeakKeyDictionary()
+        self._kinds: dict[Signature, _Kind] = {}
+        self._kind_of: WeakKeyDictionary[Any, Signature] = WeakKeyDictionary()
         self._told: set[str] = set()
         self._notes: list[str] = []
         self.room = 0
@@ -65,11 +65,12 @@ class Stacks:
         here = set(map(id, trainings.values()))
         for known in self._kinds.values():
             known.crews = [crew for crew in known.crews if any(id(member) in here for member in crew.members)]
-        by_kind: dict[Hashable, list[str]] = {}
+        by_kind: dict[Signature, list[str]] = {}
         for name, training in trainings.items():
             kind = self._kind(training)
             if kind is not _ALONE and not training.is_over:
                 by_kind.setdefault(kind, []).append(name)
+        self._compare(by_kind, trainings)
         groups = []
         for kind, names in by_kind.items():
             found = self._looked_at(kind, [trainings[name] for name in names])
@@ -77,6 +78,13 @@ class Stacks:
                 continue
             groups += _dealt(names, found.pace)
         return groups
+
+    def _compare(self, by_kind: Mapping[Signature, list[str]], trainings: Mapping[str, TorchTraining]) -> None:
+        """Says in what members differ that are here together and cannot be stacked for that."""
+        kinds = [kind for kind in by_kind if kind is not _ALONE]
+        if len(kinds) > 1:
+            name = type(trainings[by_kind[kinds[0]][0]].task).__name__
+            self._tell(f"trials of {name} are trained together only with their like: {difference(kinds[0], kinds[1])}")
 
     def train(self, turns: Sequence[Turn]) -> bool:
         """An epoch of members of one kind: each gets its share of it.
@@ -95,7 +103,7 @@ class Stacks:
         except Exception as error:
             kind.crews.remove(crew)
             lost = loss_of(error)
-            if lost is not None and "memory" not in str(lost):
+            if lost is not None and not str(lost).startswith("out of"):
                 raise lost from error
             if lost is not None and len(turns) > 2:  # fewer may find room
                 kind.pace = replace(kind.pace or Pace(), most=len(turns) // 2)
@@ -114,7 +122,7 @@ class Stacks:
             return kind.crews[-1]
         return kind.crews[shared.index(max(shared))]
 
-    def _kind(self, training: Any) -> Hashable:
+    def _kind(self, training: Any) -> Signature:
         if not isinstance(training, TorchTraining):
             self._tell("trials are trained one by one: each is several trainings (folds or repeats)")
             return _ALONE
@@ -126,7 +134,7 @@ class Stacks:
                 self._kind_of[training] = _ALONE
         return self._kind_of[training]
 
-    def _looked_at(self, kind: Hashable, trainings: Sequence[TorchTraining]) -> _Kind | None:
+    def _looked_at(self, kind: Signature, trainings: Sequence[TorchTraining]) -> _Kind | None:
         """What is known of a kind; None while it is not worth finding out."""
         if kind in self._kinds:
             return self._kinds[kind]
