@@ -6,9 +6,25 @@ import os
 import random
 import time
 
+import numpy as np
 import pytest
 
-from orchestrator import ASHA, PBT, TPE, FullLength, Grid, Random, Results, Study, Trainable, choice, ledger, uniform
+from orchestrator import (
+    ASHA,
+    PBT,
+    TPE,
+    Data,
+    FullLength,
+    Grid,
+    Random,
+    Results,
+    Study,
+    TorchTrainable,
+    Trainable,
+    choice,
+    ledger,
+    uniform,
+)
 from tests.kit import trainables
 
 SPACE = {"x": uniform(0, 1)}
@@ -137,3 +153,81 @@ def test_a_model_learns_from_those_that_share_a_process(tmp_path):
 
     assert results.record.counts() == {"ended": 24}
     assert Results(results.folder).best.value == pytest.approx(results.frame()["loss"].min())
+
+
+class Net(TorchTrainable):
+    """A small network in float64, so that rounding tells nothing apart."""
+
+    loss = "cross_entropy"
+    metrics = ("accuracy",)
+
+    def model(self, params):
+        import torch
+        from torch import nn
+
+        made = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(params["x"] / 2), nn.Linear(8, 3))
+        return made.to(torch.float64)
+
+    def optimizer(self, params, parameters):
+        import torch
+
+        return torch.optim.AdamW(parameters, lr=0.001 + 0.05 * params["x"])
+
+    def data(self, params, given):
+        import torch
+
+        from trainables import Batches
+
+        parts = ((part.inputs, part.targets) for part in (given.train, given.validation))
+        train, validation = ((torch.as_tensor(rows).double(), torch.as_tensor(to)) for rows, to in parts)
+        return Batches(*train, 16, shuffle=True), Batches(*validation, 512)
+
+
+def of_net(tmp_path, strategy, trials, **more):
+    study = Study(Net, SPACE, "min loss", strategy, storage=tmp_path, data=Data("iris"), **more)
+    return study.run(trials=trials, progress=False)
+
+
+def assert_alike(found, expected):
+    names = ["trial", "epoch", "loss", "accuracy"]
+    ours, theirs = (curves(each)[names].set_index(["trial", "epoch"]) for each in (found, expected))
+    assert ours.index.equals(theirs.index)
+    assert np.allclose(ours, theirs, rtol=0, atol=1e-9)
+
+
+def test_networks_that_are_trained_together_have_the_curves_that_they_have_alone(tmp_path):
+    alone = of_net(tmp_path, Random() + FullLength(6), 12, name="alone")
+    together = of_net(tmp_path, Random() + FullLength(6), 12, name="stacked", fuse=6)
+    found_out = of_net(tmp_path, Random() + FullLength(6), 48, name="auto", fuse="auto")
+
+    assert together.record.counts() == {"ended": 12}
+    assert_alike(together, alone)
+    assert [note for note in found_out.record.notes if "at a time (layers batched by hand)" in note]
+    first = curves(found_out)
+    first = first[first.trial.isin(set(curves(alone).trial))]  # the same seeds and params, in larger company
+    assert np.allclose(first.loss.to_numpy(), curves(alone).loss.to_numpy(), rtol=0, atol=1e-9)
+    assert (together.frame().seconds > 0).all()
+
+
+def test_why_networks_train_one_by_one_is_in_the_ledger(tmp_path):
+    class Recurrent(Net):
+        def model(self, params):
+            from torch import nn
+
+            class Last(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.cells, self.last = nn.GRU(1, 4, batch_first=True), nn.Linear(4, 3)
+
+                def forward(self, rows):
+                    return self.last(self.cells(rows.unsqueeze(-1))[0][:, -1])
+
+            return Last().double()
+
+    study = Study(Recurrent, SPACE, "min loss", Random() + FullLength(1), storage=tmp_path, data=Data("iris"), fuse=3)
+    results = study.run(trials=6, progress=False)
+
+    assert results.record.counts() == {"ended": 6}
+    assert results.record.notes == [
+        "trials of Recurrent are trained one by one: GRU (cells): torch has no batching rule for it"
+    ]
