@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+from trainables.contract import Training
 from trainables.endings import LostError
 from trainables.seeds import Generators
 from trainables.session import Session
@@ -134,6 +135,11 @@ class Cohort:
                 _join(said, trial, told)
             goes_on = goes_on and time.monotonic() < until
         return True
+
+    def at(self, trial: str, epoch: int) -> Training | None:
+        """A member's training, where it has just trained that epoch: others may take over its weights."""
+        session = self._members.get(trial)
+        return session.training if session is not None and session.at == epoch else None
 
     def keep(self) -> dict[str, int]:
         """Writes checkpoints of all members; per trial the newest saved epoch, 0 where there is none."""

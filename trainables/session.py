@@ -54,6 +54,7 @@ class Session:
         by_last: whether a trial is worth its last report and not its best one.
         meter: measures what every epoch costs; None for no such metrics.
         log: takes what trials print; one serves all sessions of a process.
+        neighbour: finds a training of the same process by its trial, where that is at a certain epoch.
     """
 
     def __init__(
@@ -67,12 +68,14 @@ class Session:
         by_last: bool = False,
         meter: Meter | None = None,
         log: Log | None = None,
+        neighbour: Callable[[str, int], Training | None] = lambda trial, epoch: None,
     ):
         self._meter = meter
         self._by_last = by_last
         self._start, self._store, self._aim = start, store_of(folder), aim
         self._judged, self._musts, self._last_epoch = judged, musts, last_epoch
         self._log = log or Log()
+        self._neighbour = neighbour
         self._leg: Mapping[str, Any] | None = None
         self._training: Training | None = None
         self._saver: Saver | None = None
@@ -115,6 +118,11 @@ class Session:
     def training(self) -> Training | None:
         """What is trained; None before it is built and after it has ended."""
         return self._training
+
+    @property
+    def at(self) -> int:
+        """The epoch that was trained last."""
+        return self._epoch
 
     @property
     def sown(self) -> tuple[int, int]:
@@ -302,8 +310,14 @@ class Session:
         assert leg is not None
         self._training = self._start(leg["params"], leg["seed"])
         shelf = self._store.shelf(leg["trial"])
+        donor = None
         try:
-            epoch, folder, passed = self._newest()
+            epoch, folder, passed = shelf.newest(leg["upto"], leg["after"])
+            if folder is None and leg["source"] is not None:
+                donor = self._neighbour(leg["source"]["trial"], leg["source"]["epoch"])
+            if folder is None and not hasattr(donor, "take_over"):
+                folder, more = self._elsewhere(bool(passed))
+                passed += more
             if not self._training.saves:
                 return
             shelf.tidy(leg["upto"])
@@ -311,23 +325,20 @@ class Session:
             raise LostError(f"its checkpoints cannot be read: {line_of(error)}") from error
         if folder is not None:
             self._training.load(folder)
+        elif donor is not None and hasattr(self._training, "take_over"):
+            self._training.take_over(donor)
         start = "/".join(folder.parts[-4:]) if folder else "its beginning"  # trials/t00001/checkpoints/e00009
         self._notes += [f"{leg['trial']} goes on from {start}: {wrong}" for wrong in passed]
         self._epoch = epoch
         self._saver = Saver(shelf, epoch, leg["upto"], self._musts, self._last_epoch)
 
-    def _newest(self) -> tuple[int, Path | None, list[str]]:
-        """The checkpoint to begin from: its epoch, its folder, and what is to be told of others."""
+    def _elsewhere(self, knows_why: bool) -> tuple[Path | None, list[str]]:
+        """Where to begin from if there is no checkpoint of one's own, and what is to be told of that."""
         leg = self._leg
         assert leg is not None
-        shelf = self._store.shelf(leg["trial"])
-        epoch, folder, passed = shelf.newest(leg["upto"], leg["after"])
-        if folder is None and leg["source"] is not None:
-            folder, more = self._source()
-            passed += more
-        elif folder is None and leg["upto"] > 0:
-            passed = passed or ["no checkpoint is left"]
-        return epoch, folder, passed
+        if leg["source"] is not None:
+            return self._source()
+        return None, ["no checkpoint is left"] if leg["upto"] > 0 and not knows_why else []
 
     def _source(self) -> tuple[Path | None, list[str]]:
         """The other trial's checkpoint whose weights this one takes over, and what is to be told of it.

@@ -51,7 +51,9 @@ class Legs(tune.Trainable):
         def begin(params: Any, seed: int) -> Training:
             return start(params_of(params), seed)
 
-        self._cohort = Cohort(lambda: Session(begin, **shared, meter=Meter(self._energy)), stacks=self._stacks)
+        self._cohort = Cohort(
+            lambda: Session(begin, **shared, meter=Meter(self._energy), neighbour=self._at), stacks=self._stacks
+        )
         self._cohort.take(json.loads(config["legs"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -75,6 +77,9 @@ class Legs(tune.Trainable):
             self._cohort.take(**json.loads(change))
         except Exception as error:  # noqa: BLE001 - nobody waits for this call: the next one tells of it
             self._trouble = error
+
+    def _at(self, trial: str, epoch: int) -> Training | None:
+        return self._cohort.at(trial, epoch)
 
     def keep(self) -> dict[str, int]:
         """Writes checkpoints of the newest epochs; called when the study is interrupted."""

@@ -143,9 +143,16 @@ class TorchTraining:
         return share.metrics
 
     def save(self, folder: Path) -> None:
+        try:
+            torch.save(self._state(), folder / "state.pt")
+        except RuntimeError as error:  # torch's own writer says so of a full disk
+            raise OSError(f"torch could not write state.pt: {error}") from error
+
+    def _state(self) -> dict[str, Any]:
+        """All that a checkpoint holds, over the memory of this training."""
         self.come_home()
         optimizer, paced = self.learner.optimizer, self.learner.schedule
-        state = {
+        return {
             "model": self.learner.model.state_dict(),
             "optimizer": {"name": type(optimizer).__name__, **plain(optimizer.state_dict())},
             **({} if paced is None else {"schedule": plain(paced.state_dict())}),
@@ -154,22 +161,24 @@ class TorchTraining:
             "patience": self._patience.state,
             "scaler": self.learner.scaler.state_dict(),
         }
-        try:
-            torch.save(state, folder / "state.pt")
-        except RuntimeError as error:  # torch's own writer says so of a full disk
-            raise OSError(f"torch could not write state.pt: {error}") from error
 
     def load(self, folder: Path) -> None:
         """Weights and the optimizer's state are the checkpoint's; learning rates and the like stay the params'.
 
         A schedule goes on from where it was, from the params' rate.
         """
-        state = torch.load(folder / "state.pt", weights_only=True, map_location="cpu", mmap=True)
+        self._take(torch.load(folder / "state.pt", weights_only=True, map_location="cpu", mmap=True), folder.name)
+
+    def take_over(self, other: "TorchTraining") -> None:
+        """Goes on from another training in the same process, as from a checkpoint that it would write now."""
+        self._take(other._state(), "of its neighbour")
+
+    def _take(self, state: dict[str, Any], called: str) -> None:
         try:
             self.learner.model.load_state_dict(state["model"])
             self._load_optimizer(state["optimizer"], state.get("schedule"))
         except (RuntimeError, ValueError) as error:
-            raise misfit(folder.name, error) from error
+            raise misfit(called, error) from error
         self._epoch, self.rows = state["epoch"], state.get("rows", 0)
         self._patience.state = state.get("patience", self._patience.state)
         if state.get("scaler"):

@@ -128,6 +128,22 @@ COSTS = ("seconds", "joules", "co2_g", "peak_memory_mib", "rows_per_s")
 @pytest.mark.soak
 @pytest.mark.parametrize("family", ["Machine", "Grown", "Network", "Perceptron", "Lit"])
 def test_models_of_every_family_end_as_if_nothing_had_happened(tmp_path, family):
+    whole, killed = undisturbed_and_killed(tmp_path, family)
+
+    assert killed.equals(whole)
+
+
+@pytest.mark.soak
+def test_networks_that_are_trained_together_end_as_if_nothing_had_happened(tmp_path):
+    whole, killed = undisturbed_and_killed(tmp_path, "Network", fuse=4)
+
+    assert killed[["trial", "epoch"]].equals(whole[["trial", "epoch"]])
+    for name in set(whole) - {"trial", "epoch"}:  # one that goes on alone rounds otherwise than four together
+        assert killed[name].to_numpy() == pytest.approx(whole[name].to_numpy(), abs=2e-3), name
+
+
+def undisturbed_and_killed(tmp_path, family, fuse=1):
+    """The curves of a study, and of the same study killed four times."""
     moments = random.Random(family)
     sheet = STUDY.replace("tests.kit.trainables:Counting", f"tests.kit.families:{family}").replace(
         "min loss", "max accuracy"
@@ -136,7 +152,7 @@ def test_models_of_every_family_end_as_if_nothing_had_happened(tmp_path, family)
     environment, folders = {**os.environ, "RAY_ADDRESS": "local"}, {}
     for kills in (0, 4):
         storage, study = tmp_path / f"runs{kills}", tmp_path / f"study{kills}.yaml"
-        study.write_text(sheet + f"data: digits\nstorage: {storage}\n")
+        study.write_text(sheet + f"data: digits\nstorage: {storage}\nfuse: {fuse}\n")
         arguments = ["run", study]
         with (tmp_path / f"log{kills}").open("w") as log:
             for _ in range(kills):
@@ -156,7 +172,7 @@ def test_models_of_every_family_end_as_if_nothing_had_happened(tmp_path, family)
 
     assert len(whole) == 4 * 12
     names = [name for name in whole if name not in COSTS]
-    assert killed[names].equals(whole[names])
+    return whole[names], killed[names]
 
 
 def kill_and_resume(tmp_path, strategy, kills, seed, fuse=1):

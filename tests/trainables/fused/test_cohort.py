@@ -1,6 +1,7 @@
 """Members of a cohort that are trained together report, save and end as those that are alone."""
 
 import math
+import shutil
 
 import pytest
 import torch
@@ -111,6 +112,39 @@ def test_a_checkpoint_is_taken_up_by_either_kind(tmp_path):
         found, _ = to_the_end(again)
 
         assert_same(found, {trial: {e: rows[e] for e in (4, 5, 6)} for trial, rows in undisturbed.items()})
+
+
+def test_weights_of_a_neighbour_are_taken_over_without_a_disk(tmp_path):
+    def trained(folder, stacks):
+        cohorts = []
+        log, start = Log(), starter(Net, Brief("loss"))
+
+        def make():
+            goal, find = Goal("min", "loss"), lambda *at: cohorts[0].at(*at)
+            return Session(start, store_of(folder), goal, (2,), (2,), 4, log=log, meter=Meter(), neighbour=find)
+
+        cohorts.append(cohort := Cohort(make, 60.0, stacks))
+        cohort.take([leg(0), leg(1)])
+        cohort.advance()
+        return cohort
+
+    takes_over = {**leg(1, upto=2, lr=0.03), "after": 2, "source": {"trial": "t00000", "epoch": 2}}
+    found = []
+    for name, stacks in (("here", Stacks(measures=False)), ("there", None)):
+        cohort = trained(tmp_path / name, stacks)
+        if name == "here":
+            shutil.rmtree(tmp_path / name / "trials" / "t00000" / "checkpoints")
+        else:
+            cohort = cohort_of(tmp_path / name, judged=(2,), last_epoch=4)
+        cohort.take([takes_over], dropped=["t00001"])
+        rows = {}
+        while 4 not in rows:
+            for said in cohort.advance():
+                assert not said["notes"]
+                rows |= {row["epoch"]: row["metrics"] for row in said["reports"] if said["trial"] == "t00001"}
+        found.append({"t00001": rows})
+
+    assert_same(*found)
 
 
 class Falling(Net):
