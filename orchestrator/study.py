@@ -45,7 +45,8 @@ class Study:
         seed: equal seeds and an equal order of finishing give equal proposals.
         storage: where study folders are made: a path, or an address such as `s3://bucket/runs`.
         retries: how often a trial may lose its process before it counts as failed.
-        fuse: how many trials share a process: `"auto"` for as many as pay where trials are quick, or a number.
+        fuse: how many trials share a process, where networks of one kind are trained together: `"auto"` for as many
+            as pay, or a number.
         start: points to try first, flat or nested.
         learn_from: folders of earlier studies, whose trials the sampler knows from the start.
         repeats: how often a point is trained, each time from another seed; it is judged by the mean.

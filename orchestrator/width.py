@@ -1,4 +1,7 @@
-"""How many trials share a process: one, a fixed number, or as many as quick trials need to keep it busy.
+"""How many trials share a process: one, a fixed number, or as many as pay.
+
+Networks of one kind are trained together, as many as a process has measured to be quickest; other trials take turns, as
+many as it takes to keep a process busy.
 
 Ray Tune carries some hundred legs a second, whatever they are. Trials that take less time than that are worth more
 together. But who proposes many at once knows less of each: a sampler that learns is asked for no more than a tenth of
@@ -32,7 +35,7 @@ def fuse_of(value: Any) -> Fuse:
 
 def fuse_told(fuse: Fuse) -> str:
     """What a setting means, for whoever reads the outlook of a study."""
-    return "quick trials share processes" if fuse == "auto" else f"{fuse} trials share a process"
+    return "as many trials share a process as pay" if fuse == "auto" else f"{fuse} trials share a process"
 
 
 class Width:
