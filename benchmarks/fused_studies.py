@@ -116,6 +116,11 @@ def ray_tune(network: str, seed: int, best: bool) -> tuple[float, float]:
         for _ in range(EPOCHS):
             tune.report({"accuracy": plain.epoch()})
 
+    class Watch(tune.Callback):
+        def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **more: Any) -> None:
+            seen.append(result["accuracy"])
+
+    seen: list[float] = []
     search: Any = OptunaSearch(seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         tuner = tune.Tuner(
@@ -126,13 +131,13 @@ def ray_tune(network: str, seed: int, best: bool) -> tuple[float, float]:
                 search_alg=ConcurrencyLimiter(search, 2) if best else search,
                 scheduler=ASHAScheduler("training_iteration", max_t=EPOCHS, grace_period=1, reduction_factor=3),
             ),
-            run_config=tune.RunConfig(storage_path=folder, verbose=0 if best else 1),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0 if best else 1, callbacks=[Watch()]),
         )  # fmt: skip
         began = time.perf_counter()
         results = tuner.fit()
         spent = time.perf_counter() - began
-        found = max(result.metrics_dataframe.accuracy.max() for result in results)
-        return spent * (1 if best else TRIALS / DEFAULTS), float(found)
+        assert not results.errors
+        return spent * (1 if best else TRIALS / DEFAULTS), max(seen)
 
 
 def child(entry: str, network: str, seed: int) -> None:
@@ -141,11 +146,7 @@ def child(entry: str, network: str, seed: int) -> None:
     import ray.tune  # which costs a second, whoever comes first
 
     sys.path.insert(0, str(HERE.parent))
-    environment = {"env_vars": {"PYTHONPATH": os.environ["PYTHONPATH"]}}
-    ray.init(
-        address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
-        runtime_env=environment,
-    )  # fmt: skip
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     fuse = {"a440, fuse='auto'": "auto", "a440, fuse=32": 32}.get(entry)
     found = ray_tune(network, seed, "best" in entry) if entry.startswith("Ray") else a440(network, seed, fuse)
     print("FOUND " + json.dumps(found))

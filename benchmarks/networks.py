@@ -1,11 +1,12 @@
 """The networks of `fused.py`, as a user of plain PyTorch and as one of a440 writes them."""
 
+import tempfile
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from trainables import Batches, TorchTrainable
@@ -87,9 +88,15 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 def digits() -> tuple[Tensor, Tensor]:
-    """`[1797, 64]` images of digits, and which they are."""
-    data = load_digits()
-    return torch.tensor(data.data, dtype=torch.float32) / 16, torch.tensor(data.target)
+    """`[1797, 64]` images of digits, and which they are; from a file, for scikit-learn takes a second to be loaded."""
+    kept = Path(tempfile.gettempdir()) / "a440-digits.pt"
+    if not kept.exists():
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
+        torch.save((torch.tensor(data.data, dtype=torch.float32) / 16, torch.tensor(data.target)), kept)
+    inputs, targets = torch.load(kept)
+    return inputs, targets
 
 
 def rows_of(network: str) -> tuple[Tensor, Tensor]:

@@ -50,8 +50,8 @@ class Width:
 
     def __init__(self, fuse: Fuse, at_once: int, trials: int | None, learns: bool):
         self._fuse = fuse
-        share = WIDEST if trials is None else max(1, trials // (SHARE if learns else 2) // max(1, at_once))
-        self._most = min(WIDEST, 8 if learns and trials is None else share)
+        share = LARGEST if trials is None else max(1, trials // (SHARE if learns else 2) // max(1, at_once))
+        self._most = 8 if learns and trials is None else share
         self._ended, self._trial_s, self._room = 0, 0.0, 0
 
     def stacks(self, room: int) -> None:
@@ -81,4 +81,4 @@ class Width:
             return max(1, min(self._most, self._room))
         if self._ended < KNOWN or self._trial_s > QUICK_S:
             return 1
-        return max(1, min(self._most, int(CALL_S / max(self._trial_s, 1e-4))))
+        return max(1, min(WIDEST, self._most, int(CALL_S / max(self._trial_s, 1e-4))))

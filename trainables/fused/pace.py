@@ -21,10 +21,10 @@ from trainables.learner import Learner
 from trainables.seeds import Generators
 from trainables.torch_model import TorchTraining
 
-SIZES = (2, 4, 8, 16, 32, 64, 128, 256, 512)
+SIZES = (2, 8, 32, 128, 512)
 WORTH = 1.1  # times what a smaller stack does: the rest may be noise
-_ENOUGH_S = 0.02  # of steps, for one figure
-_STEPS = (3, 12)
+_ENOUGH_S = 0.01  # of steps, for one figure
+_STEPS = (2, 12)
 _COPIES = 8  # of a member's parameters that lie in memory: weights, gradient, moments and what steps make of them
 _SHARE = 0.25  # of the free memory that a stack may take
 
@@ -68,16 +68,17 @@ def measured(training: TorchTraining, forward: Forward) -> Pace:
     try:
         alone_s = _alone(training)
         gains: dict[int, float] = {}
-        best, worse = 1.0, 0
-        for size in SIZES:
-            if size > most or worse == 2:
+        best = 1.0
+        for place, size in enumerate(SIZES):
+            if size > most:
                 break
             try:
                 gains[size] = alone_s * size / _together(training, forward, size)
             except (MemoryError, torch.OutOfMemoryError):
                 most = size - 1
                 break
-            worse = 0 if gains[size] >= best * WORTH else worse + 1
+            if place and gains[size] < best * WORTH:  # two members may cost more than they save
+                break
             best = max(best, gains[size])
     finally:
         kept.restore()

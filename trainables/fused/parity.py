@@ -23,7 +23,7 @@ from trainables.learner import Learner
 from trainables.seeds import Generators, sow
 from trainables.torch_model import TorchTraining
 
-STEPS = 3
+STEPS, LARGEST = 3, 8  # and rows of a batch, which change nothing but the time it takes
 # Of float64, relative to 1 or to the number itself, whichever is more. A bias before a batch normalization has a
 # gradient of rounding errors, which Adam makes steps of: so weights are allowed more than the loss, which does not feel
 # them.
@@ -89,18 +89,18 @@ def _trial(training: TorchTraining, number: int) -> _Trial:
         group["lr"] *= 0.5
     assert isinstance(training.train, Batches)
     assert isinstance(training.validation, Batches)
-    rows = old.loop.accumulate * STEPS * training.train.batch_size
     return _Trial(
         Learner(model, optimizer, old.loss.double(), old.loop, old.device),
-        _cut(training.train, rows),
-        _cut(training.validation, training.validation.batch_size),
+        _cut(training.train, old.loop.accumulate * STEPS),
+        _cut(training.validation, 2),
     )
 
 
-def _cut(batches: Batches, rows: int) -> Batches:
-    """A copy of the first rows, in float64 where they are numbers with a point."""
-    inputs, targets = (_double(part[:rows]) for part in (batches.inputs, batches.targets))
-    return Batches(inputs, targets, batches.batch_size, batches.shuffle)
+def _cut(batches: Batches, count: int) -> Batches:
+    """A copy of the first rows, in so many small batches, in float64 where they are numbers with a point."""
+    size = min(batches.batch_size, LARGEST)
+    inputs, targets = (_double(part[: count * size]) for part in (batches.inputs, batches.targets))
+    return Batches(inputs, targets, size, batches.shuffle)
 
 
 def _double(tensor: Tensor) -> Tensor:
