@@ -1,8 +1,8 @@
-"""Whole studies of 128 small networks with TPE and ASHA: a440 with and without stacks, and Ray Tune.
+"""Whole studies of small networks with TPE and ASHA: a440 with and without stacks, and Ray Tune.
 
 Each entry in a process of its own, two CPU cores for everybody. Counted is what a user waits for after Ray has been
-started: the start of the worker processes and their imports too. Ray Tune's searcher is Optuna's TPE. `fused.py
-studies` runs it.
+started, the start of the worker processes and their imports included; and what of it comes after the first report.
+Ray Tune's searcher is Optuna's TPE. `fused.py studies` runs it.
 """
 
 import json
@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve()
-NETWORKS = ("64-32-16-10", "64-128-64-10")
-TRIALS, EPOCHS, BATCH = 128, 20, 32
+STUDIES = (("64-32-16-10", 128, 5), ("64-128-64-10", 128, 5), ("64-32-16-10", 512, 2))  # network, trials, seeds
+EPOCHS, BATCH = 20, 32
 SPACE = {"lr": (1e-4, 1.0), "decay": (1e-6, 1e-1)}
-ENTRIES = {"a440, fuse='auto'": 5, "a440, fuse=32": 5, "a440, one trial a process": 2, "Ray Tune, best settings": 5,
-           "Ray Tune, defaults": 1}  # fmt: skip
-DEFAULTS = 16  # trials with Ray's defaults, which are then counted eight times
+BEST, DEFAULTS = "Ray Tune, best settings", "Ray Tune, defaults"
+FUSE = {"a440, fuse='auto'": "auto", "a440, fuse=32": 32, "a440, one trial a process": None}
+SLOW = 16  # trials with Ray's defaults, once; their time is counted as often as it takes
+Found = tuple[float, float, float]  # seconds, of them after the first report, and the best accuracy
 
 
-def a440(network: str, seed: int, fuse: Any) -> tuple[float, float]:
-    """Seconds of a study, and the best accuracy."""
+def a440(network: str, trials: int, seed: int, fuse: Any) -> Found:
+    """A study with all its trials in the ledger."""
     from networks import Task
 
     from orchestrator import ASHA, TPE, Study, loguniform
@@ -49,10 +50,12 @@ def a440(network: str, seed: int, fuse: Any) -> tuple[float, float]:
         strategy = TPE() + ASHA(max_epochs=EPOCHS)
         study = Study(Net, space, "max accuracy", strategy, storage=folder, fuse=fuse, seed=seed)
         began = time.perf_counter()
-        results = study.run(TRIALS, progress=False)
+        results = study.run(trials, progress=False)
         spent = time.perf_counter() - began
-        assert sum(results.record.counts().values()) == TRIALS
-        return spent, results.best.value
+        assert sum(results.record.counts().values()) == trials
+        lines = (line for path in Path(folder).glob("*/ledger/*.jsonl") for line in path.open())
+        first = min(event["t"] for event in map(json.loads, lines) if event["event"] == "reported")
+        return spent, spent - first, results.best.value
 
 
 class Plain:
@@ -87,8 +90,8 @@ class Plain:
             return float((self.model(self.validation[0]).argmax(1) == self.validation[1]).float().mean())
 
 
-def ray_tune(network: str, seed: int, best: bool) -> tuple[float, float]:
-    """Seconds of the same with Ray Tune, and the best accuracy."""
+def ray_tune(network: str, trials: int, seed: int, best: bool) -> Found:
+    """The same with Ray Tune."""
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search import ConcurrencyLimiter
@@ -118,16 +121,16 @@ def ray_tune(network: str, seed: int, best: bool) -> tuple[float, float]:
 
     class Watch(tune.Callback):
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **more: Any) -> None:
-            seen.append(result["accuracy"])
+            seen.append((time.perf_counter(), result["accuracy"]))
 
-    seen: list[float] = []
+    seen: list[tuple[float, float]] = []
     search: Any = OptunaSearch(seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         tuner = tune.Tuner(
             tune.with_resources(Trial, {"cpu": 1}) if best else train,
             param_space={name: tune.loguniform(*limits) for name, limits in SPACE.items()},
             tune_config=tune.TuneConfig(
-                num_samples=TRIALS if best else DEFAULTS, metric="accuracy", mode="max", reuse_actors=best or None,
+                num_samples=trials, metric="accuracy", mode="max", reuse_actors=best or None,
                 search_alg=ConcurrencyLimiter(search, 2) if best else search,
                 scheduler=ASHAScheduler("training_iteration", max_t=EPOCHS, grace_period=1, reduction_factor=3),
             ),
@@ -135,54 +138,60 @@ def ray_tune(network: str, seed: int, best: bool) -> tuple[float, float]:
         )  # fmt: skip
         began = time.perf_counter()
         results = tuner.fit()
-        spent = time.perf_counter() - began
+        ended = time.perf_counter()
         assert not results.errors
-        return spent * (1 if best else TRIALS / DEFAULTS), max(seen)
+        return ended - began, ended - min(seen)[0], max(accuracy for _, accuracy in seen)
 
 
-def child(entry: str, network: str, seed: int) -> None:
+def child(entry: str, network: str, trials: int, seed: int) -> None:
     """One measurement, printed as JSON."""
     import ray
     import ray.tune  # which costs a second, whoever comes first
 
     sys.path.insert(0, str(HERE.parent))
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    fuse = {"a440, fuse='auto'": "auto", "a440, fuse=32": 32}.get(entry)
-    found = ray_tune(network, seed, "best" in entry) if entry.startswith("Ray") else a440(network, seed, fuse)
+    if entry in FUSE:
+        found = a440(network, trials, seed, FUSE[entry])
+    else:
+        found = ray_tune(network, trials, seed, entry == BEST)
     print("FOUND " + json.dumps(found))
 
 
-def measure(entry: str, network: str, seed: int) -> tuple[float, float]:
-    """Seconds and accuracy, from a process of its own."""
+def measure(entry: str, network: str, trials: int, seed: int) -> Found:
+    """From a process of its own."""
     path = os.pathsep.join([str(HERE.parent), str(HERE.parent.parent)])
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": path}
-    if "best" in entry:
+    if entry == BEST:
         environment["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    command = [sys.executable, str(HERE), entry, network, str(seed)]
+    command = [sys.executable, str(HERE), entry, network, str(trials), str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
     found = [line.removeprefix("FOUND ") for line in done.stdout.splitlines() if line.startswith("FOUND ")]
     if not found:
         raise RuntimeError(f"{entry} failed:\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}")
-    seconds, accuracy = json.loads(found[0])
-    return seconds, accuracy
+    seconds, after, accuracy = json.loads(found[0])
+    return seconds, after, accuracy
 
 
 def compare(quick: bool) -> None:
     """Prints the table; entries are interleaved."""
-    head = "| network | entry | seeds | seconds | Ray Tune's best over it | accuracy, mean over seeds |"
-    print(f"{head}\n|{'---|' * 6}")
-    for network in NETWORKS[: 1 if quick else None]:
-        found: dict[str, list[tuple[float, float]]] = {entry: [] for entry in ENTRIES}
-        for seed in range(1 if quick else 5):
-            for entry, seeds in ENTRIES.items():
-                if seed < seeds:
-                    found[entry].append(measure(entry, network, seed))
-        best = statistics.median(seconds for seconds, _ in found["Ray Tune, best settings"])
-        for entry, runs in found.items():
-            spent = statistics.median(seconds for seconds, _ in runs)
-            print(f"| {network} | {entry} | {len(runs)} | {spent:.1f} | {best / spent:.1f}x | "
-                  f"{statistics.mean(accuracy for _, accuracy in runs):.4f} |", flush=True)  # fmt: skip
+    print("| network | trials | entry | seeds | seconds | Ray's best over it | after the first report | Ray's best over it | "
+          f"best accuracy, mean over seeds |\n|{'---|' * 9}")  # fmt: skip
+    for network, trials, seeds in STUDIES[: 1 if quick else None]:
+        runs: dict[str, list[Found]] = {entry: [] for entry in (*FUSE, BEST)}
+        for seed in range(1 if quick else seeds):
+            for entry, found in runs.items():
+                if entry != "a440, one trial a process" or seed < 2:
+                    found.append(measure(entry, network, trials, seed))
+        if trials == STUDIES[0][1]:
+            seconds, after, accuracy = measure(DEFAULTS, network, SLOW, 0)
+            runs[DEFAULTS] = [(seconds * trials / SLOW, after * trials / SLOW, accuracy)]
+        best, best_after = (statistics.median(run[part] for run in runs[BEST]) for part in (0, 1))
+        for entry, found in runs.items():
+            spent, after = (statistics.median(run[part] for run in found) for part in (0, 1))
+            accuracy = statistics.mean(run[2] for run in found)
+            print(f"| {network} | {trials} | {entry} | {len(found)} | {spent:.1f} | {best / spent:.2g}x | {after:.1f} | "
+                  f"{best_after / after:.2g}x | {accuracy:.4f} |", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
-    child(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    child(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

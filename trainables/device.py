@@ -18,5 +18,6 @@ def device_of(loop: Loop) -> torch.device:
         raise ValueError("precision 'fp16' wants a GPU, and this trial has none. Write Loop(precision='bf16').")
     if loop.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(loop.deterministic, warn_only=True)  # of the process, which trials share
+    if torch.are_deterministic_algorithms_enabled() != loop.deterministic:  # of the process, which trials share
+        torch.use_deterministic_algorithms(loop.deterministic, warn_only=True)
     return device

@@ -90,7 +90,7 @@ class Session:
         self._seconds = float(leg["seconds"])
         self._best: Rank | None = _rank(leg["best"])
         self._best_epoch = int(leg["best_epoch"])
-        self._disk_is_full = False
+        self._disk_is_full = self._is_stacked = False
         if self._meter is not None:
             self._meter.begin(float(leg.get("joules", 0.0)))
 
@@ -247,6 +247,7 @@ class Session:
         assert self._training is not None
         share: Share | None = getattr(self._training, "share", None)
         if share is not None:  # the epoch has been trained already
+            self._is_stacked = True
             if share.printed:
                 print(share.printed, end="")
             outcome = self._training.step()
@@ -275,8 +276,11 @@ class Session:
     def _save_if_due(self, spent: float, said: dict[str, Any]) -> None:
         assert self._saver is not None
         self._saver.trained(spent)
-        if self._saver.is_due(self._epoch, self._is_record()):
+        # the first checkpoints of all members of a stack would hold it up: there it is known what one takes
+        likely_s = self._store.write_s if self._is_stacked else 0.0
+        if self._saver.is_due(self._epoch, self._is_record(), likely_s):
             self._save(said)
+            self._store.write_s = self._saver.cost_s
 
     def _is_record(self) -> bool:
         """Whether this epoch is the best of the whole study so far: that model is wanted."""

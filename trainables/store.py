@@ -20,9 +20,11 @@ class Store(Protocol):
 
     Attributes:
         mend: what to do where a checkpoint could not be written.
+        write_s: what the last one took.
     """
 
     mend: str
+    write_s: float
 
     def shelf(self, trial: str) -> Shelf:
         """A trial's checkpoints."""
@@ -53,7 +55,7 @@ class LocalStore:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self.mend = f"Free space in {folder}"
+        self.mend, self.write_s = f"Free space in {folder}", 0.0
 
     def shelf(self, trial: str) -> Shelf:
         return LocalShelf(self._folder / "trials" / trial / "checkpoints")
@@ -78,7 +80,7 @@ class RemoteStore:
     def __init__(self, home: Remote):
         self._home = Remote(home.uri, PATIENCE_S, home.settings)
         self._impatient = Remote(home.uri, 0.0, home.settings)
-        self.mend = f"See that {home} can be reached and written"
+        self.mend, self.write_s = f"See that {home} can be reached and written", 0.0
         self._earlier: dict[str, bytes] = {}
         self._shipped: dict[str, tuple[int, float]] = {}
         self._at_work: set[str] = set()
