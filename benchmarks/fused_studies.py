@@ -174,7 +174,7 @@ def measure(entry: str, network: str, trials: int, seed: int) -> Found:
 
 def compare(quick: bool) -> None:
     """Prints the table; entries are interleaved."""
-    print("| network | trials | entry | seeds | seconds | Ray's best over it | after the first report | Ray's best over it | "
+    print("| network | trials | entry | seeds | seconds | Ray over it | after the first report | Ray over it | "
           f"best accuracy, mean over seeds |\n|{'---|' * 9}")  # fmt: skip
     for network, trials, seeds in STUDIES[: 1 if quick else None]:
         runs: dict[str, list[Found]] = {entry: [] for entry in (*FUSE, BEST)}
@@ -189,8 +189,8 @@ def compare(quick: bool) -> None:
         for entry, found in runs.items():
             spent, after = (statistics.median(run[part] for run in found) for part in (0, 1))
             accuracy = statistics.mean(run[2] for run in found)
-            print(f"| {network} | {trials} | {entry} | {len(found)} | {spent:.1f} | {best / spent:.2g}x | {after:.1f} | "
-                  f"{best_after / after:.2g}x | {accuracy:.4f} |", flush=True)  # fmt: skip
+            print(f"| {network} | {trials} | {entry} | {len(found)} | {spent:.1f} | {best / spent:.2g}x | "
+                  f"{after:.1f} | {best_after / after:.2g}x | {accuracy:.4f} |", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -93,6 +93,7 @@ class Lanes:
         self._spoken: set[str] = set()  # of those that have a leg, who has reported in it
         self._asked = 0
         self._told: set[str] = set()
+        self._held_up: set[str] = set()  # lanes with a slow trial, which nobody is to join
         self._actor_of: dict[str, Any] = {}
         self._heard_at: dict[str, float] = {}
         self._hung: set[str] = set()
@@ -168,6 +169,7 @@ class Lanes:
                 self._conductor.note(text)
         if result.get("room", 0) > 1:
             self._width.stacks(result["room"])
+        if result.get("room", 0) > 1 and lane not in self._held_up:
             self._wide[lane] = max(self._wide[lane], self._width.now())
 
     def _leaves(self, trial: str, said: Mapping[str, Any], decision: Decision) -> bool:
@@ -201,6 +203,7 @@ class Lanes:
     def _given_back(self, lane: str) -> list[str]:
         """Trials that a slow one kept from their first epoch go elsewhere, and nobody new joins it."""
         self._wide[lane] = 1
+        self._held_up.add(lane)
         self._width.slow()
         silent = [trial for trial in self._trials_of[lane] if trial not in self._spoken]
         for trial in silent:
@@ -319,6 +322,7 @@ class Lanes:
         self._actor_of.pop(lane, None)
         self._spoken.difference_update(self._trials_of.pop(lane, ()))
         self._wide.pop(lane, None)
+        self._held_up.discard(lane)
         self._conductor.forget(lane)
 
 

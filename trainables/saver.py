@@ -14,11 +14,11 @@ SETTLED_S = 2.0  # after which the driver's ledger is on disk, and survives its 
 class Saver:
     """The checkpoints of one leg.
 
-    Saved are the first epoch (unless it is known to take too long) and the last one, judged ones where a trial may be taken up again there, of
-    those that are the best of the whole study as many as half of the time allows, and of the others as many
-    as a tenth of it allows. Kept are the two newest, the best epoch's, the last two judged ones, which other
-    trials may still want to copy, and the newest that the driver knows of: a worker is ahead of its driver,
-    and if that is killed now, later epochs will not be trusted.
+    Saved are the first epoch (unless it is known to take too long) and the last one, judged ones where a trial may be
+    taken up again there, of those that are the best of the whole study as many as half of the time allows, and of the
+    others as many as a tenth of it allows. Kept are the two newest, the best epoch's, the last two judged ones, which
+    other trials may still want to copy, and the newest that the driver knows of: a worker is ahead of its driver, and
+    if that is killed now, later epochs will not be trusted.
 
     Args:
         shelf: of the trial's checkpoints.

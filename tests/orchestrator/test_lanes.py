@@ -427,3 +427,46 @@ def test_a_study_that_is_found_broken_keeps_the_others_checkpoints():
     lanes.heard("a", {"said": [told("t00001", 1, end=failed), told("t00002", 1)]})
 
     assert actors.kept == ["actor"]
+
+
+def test_a_lane_grows_to_what_its_process_has_measured_to_pay():
+    world = World(SPACE, Random() + FullLength(epochs=3), trials=64)
+    lanes, actors = driver(world, at_once=1, width=Width("auto", 1, 64, learns=False))
+    first = json.loads(lanes.next_leg("a")["legs"])
+    lanes.began("a", "actor")
+
+    on = lanes.heard("a", said("t00001", 1) | {"room": 16, "notes": ["trials of Net are trained 16 at a time"]})
+
+    assert [leg["trial"] for leg in first] == ["t00001"]
+    assert on
+    [(taken, dropped)] = actors.taken
+    assert (len(taken), dropped) == (15, [])
+    assert len(world.conductor.running) == 16
+
+
+def test_what_processes_find_out_alike_is_noted_once():
+    world = World(SPACE, Random() + FullLength(epochs=3), trials=8)
+    lanes, _ = driver(world, width=Width(2, 2, 8, learns=False))
+    for lane in "ab":
+        lanes.next_leg(lane)
+        lanes.began(lane, "actor")
+
+    lanes.heard("a", said("t00001", 1) | {"room": 1, "notes": ["trials of Net: 8 at a time, 7.5 times as quick"]})
+    lanes.heard("b", said("t00003", 1) | {"room": 1, "notes": ["trials of Net: 16 at a time, 7.9 times as quick"]})
+    lanes.heard("b", said("t00003", 2) | {"room": 1, "notes": ["trials of Net are trained one by one"]})
+
+    notes = [event["text"] for event in world.book.events if event["event"] == "note"]
+    assert notes == ["trials of Net: 8 at a time, 7.5 times as quick", "trials of Net are trained one by one"]
+
+
+def test_a_stack_that_takes_long_is_no_slow_trial():
+    world = World(SPACE, Random() + FullLength(epochs=3), trials=8)
+    lanes, _ = driver(world, at_once=1, width=Width(4, 1, 8, learns=False))
+    lanes.next_leg("a")
+    lanes.began("a", "actor")
+    long = told("t00001", 1)
+    long["reports"][0]["seconds"] = 60.0
+
+    lanes.heard("a", {"said": [long | {"stacked": True}]})
+
+    assert {trial.status for trial in world.conductor.record.trials.values()} == {"running"}

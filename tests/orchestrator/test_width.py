@@ -59,3 +59,23 @@ def test_a_setting_is_read(given, kept):
 def test_a_setting_that_means_nothing_is_told_with_one_that_does(given):
     with pytest.raises(ValueError, match="Write fuse='auto', or how many trials share a process, up to 1024: fuse=32"):
         fuse_of(given)
+
+
+def test_networks_are_trained_together_as_many_as_a_process_has_measured_to_pay():
+    width = Width("auto", 2, 640, learns=False)
+    asked = Width(8, 2, 640, learns=False)
+
+    width.stacks(512)
+    asked.stacks(512)
+    for _ in range(5):
+        width.ended(60.0)  # which says nothing of a member of a stack
+
+    assert width.now() == 160  # half of an equal share: 64 is for those that take turns
+    assert asked.now() == 8
+    width = Width("auto", 2, 640, learns=True)
+    width.stacks(1)
+    assert width.now() == 1
+    width.stacks(16)
+    assert width.now() == 16
+    width.stacks(512)
+    assert width.now() == 32  # a tenth of the budget, over both

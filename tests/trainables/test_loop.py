@@ -205,8 +205,8 @@ def test_batches_over_the_studys_data_copy_nothing():
     training = TorchTraining(type("Four", (Wine,), {"model": lambda self, params: nn.Linear(4, 2)})(), {}, told)
 
     shared = told.given.rows.inputs.__array_interface__["data"][0]
-    assert training._train.inputs.data_ptr() == shared
-    assert training._validation.inputs.data_ptr() == shared + 80 * 4 * 4
+    assert training.train.inputs.data_ptr() == shared
+    assert training.validation.inputs.data_ptr() == shared + 80 * 4 * 4
 
 
 def test_settings_may_follow_from_the_params():
@@ -217,7 +217,7 @@ def test_settings_may_follow_from_the_params():
     training, _ = train(Searched, {"batch": 16, "clip": 0.5}, brief(), epochs=1)
 
     assert (training._loop.batch_size, training._loop.clip_norm) == (16, 0.5)
-    assert len(training._train) == math.ceil(142 / 16)
+    assert len(training.train) == math.ceil(142 / 16)
     with pytest.raises(TypeError, match=r"loop is 32\. Write loop = Loop\(patience=5\)"):
         loop_of(32, {})
 
@@ -230,7 +230,7 @@ def test_a_method_may_make_its_batches_of_the_studys_rows():
 
     training, found = train(Scaled, {}, brief(), epochs=1)
 
-    assert len(training._validation.inputs) == 20
+    assert len(training.validation.inputs) == 20
     assert "accuracy" in found[0]
 
 
