@@ -131,7 +131,7 @@ class Cohort:
             trained = True
             for trial in group:
                 told = self._guarded(trial, Session.epoch)
-                goes_on &= told.pop("goes_on", False)
+                goes_on &= told.pop("goes_on", False) and not getattr(sessions[trial].training, "is_over", False)
                 _join(said, trial, told)
             goes_on = goes_on and time.monotonic() < until
         return True

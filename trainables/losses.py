@@ -68,10 +68,10 @@ class Loss:
             return self._function(output, target, weight=weight) / weight.mean()
         return self._function(output, target, weight=weight)
 
-    def under(self, params: Mapping[str, Any] | None) -> "Loss":
-        """The same with other params, of which the shapes are known to be right."""
+    def under(self, params: Mapping[str, Any] | None, checked: bool = True) -> "Loss":
+        """The same with other params; `checked` says that shapes are known to be right."""
         other = copy.copy(self)
-        other.params, other._checked = params, True
+        other.params, other._checked = params, checked
         return other
 
     def double(self) -> "Loss":

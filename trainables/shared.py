@@ -14,6 +14,7 @@ class Share:
         seconds: of the epoch, divided by its members.
         joules: likewise.
         printed: meanwhile, for the logs of all members.
+        error: what the member's own metrics raised.
     """
 
     metrics: dict[str, Any]
@@ -21,3 +22,4 @@ class Share:
     seconds: float
     joules: float
     printed: str = ""
+    error: BaseException | None = None

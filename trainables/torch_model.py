@@ -82,6 +82,7 @@ class TorchTraining:
         train: its batches to train on.
         validation: its batches to validate with.
         share: what an epoch that was trained together with others brought this one, until `step` takes it.
+        lent_to: who changes the weights; None where this training does.
     """
 
     saves = True
@@ -100,6 +101,7 @@ class TorchTraining:
         loss = Loss(task.loss, _weights(self._loop, train, brief, device), params)
         self.learner = Learner(model, optimizer, loss, self._loop, device, paced)
         self.share: Share | None = None
+        self.lent_to: Any = None
         self._home: Callable[[], None] | None = None
         self._batch_metrics = task.metrics if callable(task.metrics) else None
         self._named = {**({} if self._batch_metrics else settled(task.metrics)), **settled(computable(brief.metrics))}
@@ -126,20 +128,29 @@ class TorchTraining:
         """The user's object."""
         return self._task
 
-    def lend(self, home: Callable[[], None]) -> None:
-        """The weights are changed elsewhere until `home` brings them back, which is called when they are needed."""
-        self._home = home
+    @property
+    def draws_to_validate(self) -> bool:
+        """Whether its metrics are the user's own, which may draw."""
+        return self._batch_metrics is not None
 
-    def come_home(self) -> None:
-        """Brings the weights back, where they are elsewhere."""
+    def lend(self, to: Any, home: Callable[[], None]) -> None:
+        """The weights are changed elsewhere from now on; `home` brings them up to date here, when they are needed."""
+        self.lent_to, self._home = to, home
+
+    def come_home(self, to_stay: bool = False) -> None:
+        """Brings the weights up to date, where they are elsewhere; those that stay are not changed there any more."""
         if self._home is not None:
             self._home()
+        if to_stay:
+            self.lent_to = self._home = None
 
     def _shared(self) -> Metrics | None:
         share, self.share = self.share, None
         if share is None:
             return None
         self.rows += share.rows
+        if share.error is not None:
+            raise share.error
         return share.metrics
 
     def save(self, folder: Path) -> None:
@@ -150,6 +161,8 @@ class TorchTraining:
 
     def _state(self) -> dict[str, Any]:
         """All that a checkpoint holds, over the memory of this training."""
+        if self.share is not None:
+            raise RuntimeError("its weights are an epoch ahead of what it has reported")
         self.come_home()
         optimizer, paced = self.learner.optimizer, self.learner.schedule
         return {
@@ -158,7 +171,7 @@ class TorchTraining:
             **({} if paced is None else {"schedule": plain(paced.state_dict())}),
             "epoch": self._epoch,
             "rows": self.rows,
-            "patience": self._patience.state,
+            "patience": dict(self._patience.state),
             "scaler": self.learner.scaler.state_dict(),
         }
 
@@ -174,13 +187,14 @@ class TorchTraining:
         self._take(other._state(), "of its neighbour")
 
     def _take(self, state: dict[str, Any], called: str) -> None:
+        self.come_home(to_stay=True)
         try:
             self.learner.model.load_state_dict(state["model"])
             self._load_optimizer(state["optimizer"], state.get("schedule"))
         except (RuntimeError, ValueError) as error:
             raise misfit(called, error) from error
         self._epoch, self.rows = state["epoch"], state.get("rows", 0)
-        self._patience.state = state.get("patience", self._patience.state)
+        self._patience.state = dict(state.get("patience", self._patience.state))
         if state.get("scaler"):
             self.learner.scaler.load_state_dict(state["scaler"])
 
@@ -214,13 +228,15 @@ class TorchTraining:
 
     def _train_alone(self) -> dict[str, float]:
         """An epoch of this training by itself."""
-        self.come_home()
+        self.come_home(to_stay=True)
         loss, rows = self.learner.train(self._batches(self.train, "training"))
         self.rows += rows
-        return {"train_loss": loss, **self.validated(self._judged())}
+        return {"train_loss": loss, **self.validated(self.judged())}
 
     @torch.no_grad()
-    def _judged(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def judged(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs and targets of the validation, batch by batch, as the model is now."""
+        self.come_home()
         self.learner.model.eval()
         for inputs, targets in self._batches(self.validation, "validation"):
             yield self.learner.output(inputs), targets

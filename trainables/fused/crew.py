@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import torch
+from torch import nn
+
 from trainables.batches import Batches
 from trainables.energy import Energy
 from trainables.fused.draws import Draws, rates_of
 from trainables.fused.forward import Forward
 from trainables.fused.stack import Rows, Stack
 from trainables.meter import peak_memory_mib
+from trainables.seeds import sow
 from trainables.shared import Share
 from trainables.torch_model import TorchTraining
 
@@ -35,16 +39,19 @@ class Crew:
         self._behind: set[int] = set()
         self._stack: Stack | None = None
         self._rows: tuple[Rows, Rows] | None = None
+        self._judges_alone = False  # each by its own model: attention has a quicker way there, which rounds otherwise
 
     def train(self, turns: Sequence[Turn], energy: Energy) -> None:
         """An epoch of exactly these members, each of which gets its share; where it fails, all is as it was."""
         trainings = [training for training, _, _ in turns]
-        stack, rows = self._mustered(trainings)
-        before = stack.state()
+        before = None
         try:
+            stack, rows = self._mustered(trainings)
+            before = stack.state()
             self._epoch(stack, rows, turns, energy)
         except BaseException:
-            stack.restore(before)
+            if before is not None and self._stack is not None:
+                self._stack.restore(before)
             for training in trainings:
                 training.share = None
             self.disband()
@@ -53,7 +60,8 @@ class Crew:
     def disband(self) -> None:
         """Brings all of them up to date."""
         for training in self.members:
-            self._bring_home(training)
+            if training.lent_to is self:
+                training.come_home(to_stay=True)
         self.members, self._behind, self._stack = [], set(), None
 
     def _epoch(self, stack: Stack, rows: tuple[Rows, Rows], turns: Sequence[Turn], energy: Energy) -> None:
@@ -63,53 +71,75 @@ class Crew:
             rates = rates_of([training.learner.model for training in self.members])
             draws = Draws([(seed, epoch) for _, seed, epoch in turns], rates)
             losses, count = stack.train(rows[0].batches(draws.generators), draws)
-            found = [{"train_loss": loss} for loss in losses.tolist()]
-            for metrics, training, outputs in zip(found, self.members, _judged(stack, rows[1], draws), strict=True):
-                metrics |= training.validated(outputs)
+        behind = self._behind
+        self._behind = set(range(len(turns)))
+        try:
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+                found = self._validated(stack, rows[1], turns, draws)
+        except BaseException:
+            self._behind = behind
+            raise
         seconds = time.perf_counter() - began
         joules = energy.spent(seconds, peak_memory_mib() / 1024)
-        self._behind = set(range(len(turns)))
-        for metrics, training in zip(found, self.members, strict=True):
-            training.share = Share(metrics, count, seconds / len(turns), joules / len(turns), printed.getvalue())
+        parts = (count, seconds / len(turns), joules / len(turns), printed.getvalue())
+        for loss, (metrics, error), training in zip(losses.tolist(), found, self.members, strict=True):
+            training.share = Share({"train_loss": loss, **metrics}, *parts, error)
+
+    def _validated(
+        self, stack: Stack, rows: Rows, turns: Sequence[Turn], draws: Draws
+    ) -> list[tuple[dict[str, float], BaseException | None]]:
+        """The metrics of each, or what its own ones raised, which is its own affair."""
+        if self._judges_alone:
+            judged: list[Any] = [training.judged() for training in self.members]
+        else:
+            judged = _judged(stack, rows, draws)
+        found: list[tuple[dict[str, float], BaseException | None]] = []
+        for training, (_, seed, epoch), outputs, own in zip(self.members, turns, judged, draws.generators, strict=True):
+            if training.draws_to_validate:  # alone, it would go on from where its training left the generators
+                sow(seed, epoch)
+                torch.default_generator.set_state(own.get_state())
+            try:
+                found.append((training.validated(outputs), None))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raised again in the member's own step
+                found.append(({}, error))
+        return found
 
     def _mustered(self, trainings: list[TorchTraining]) -> tuple[Stack, tuple[Rows, Rows]]:
         """The stack of these members in this order."""
-        if self._stack is not None and self._rows is not None and self.members == trainings:
+        here = all(training.lent_to is self for training in trainings)
+        if here and self._stack is not None and self._rows is not None and self.members == trainings:
             return self._stack, self._rows
-        stays = [row for row, training in enumerate(self.members) if training in trainings]
-        for training in self.members:
-            if training not in trainings:
-                self._bring_home(training)
-        joins = [training for training in trainings if training not in self.members]
+        joins = [training for training in trainings if training.lent_to is not self]
         for training in joins:
             training.come_home()
-        if self._stack is None or not stays:
-            self._stack, self.members = Stack([training.learner for training in trainings], self._forward), trainings
-            self._behind = set()
+        for training in self.members:
+            if training not in trainings and training.lent_to is self:
+                training.come_home(to_stay=True)
+        if self._stack is None or len(joins) == len(trainings):
+            self._stack, self._behind = Stack([training.learner for training in trainings], self._forward), set()
         else:
-            self._regroup(self._stack, stays, joins, trainings)
+            self._regroup(self._stack, joins, trainings)
+        self.members = trainings
         for training in joins:
-            training.lend(partial(self._bring_home, training))
+            training.lend(self, partial(self._bring_home, training))
         self._rows = _rows(trainings)
+        kinds = (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)
+        modules = trainings[0].learner.model.modules()
+        self._judges_alone = any(isinstance(module, kinds) for module in modules)
         return self._stack, self._rows
 
-    def _regroup(
-        self, stack: Stack, stays: Sequence[int], joins: list[TorchTraining], trainings: list[TorchTraining]
-    ) -> None:
-        behind = [self.members[row] for row in self._behind]
-        if len(stays) < len(self.members):
-            stack.keep(stays)
-        if joins:
-            stack.add([training.learner for training in joins])
-        members = [self.members[row] for row in stays] + joins
-        order = [members.index(training) for training in trainings]
-        if order != sorted(order):
-            stack.keep(order)
-        self.members = trainings
-        self._behind = {row for row, training in enumerate(trainings) if training in behind}
+    def _regroup(self, stack: Stack, joins: list[TorchTraining], trainings: list[TorchTraining]) -> None:
+        """Joins come to the end of the stack, and then those that are wanted are kept: old rows stay where they are
+        until all of it has worked."""
+        stack.add([training.learner for training in joins])
+        rows = {id(training): row for row, training in enumerate(self.members)}
+        rows |= {id(training): len(self.members) + place for place, training in enumerate(joins)}
+        order = [rows[id(training)] for training in trainings]
+        stack.keep(order)
+        self._behind = {place for place, row in enumerate(order) if row in self._behind}
 
     def _bring_home(self, training: TorchTraining) -> None:
-        row = self.members.index(training) if training in self.members else -1
+        row = self.members.index(training)
         if row in self._behind and self._stack is not None:
             self._stack.write(row)
             self._behind.discard(row)

@@ -58,8 +58,8 @@ class Masked(torch.autograd.Function):
 
     @staticmethod
     def forward(value: Tensor, rates: Sequence[float], draws: Draws, cut: int) -> Tensor:
-        """Never called: only members of a stack are masked."""
-        raise RuntimeError("a dropout outside of a stack")
+        """Called for a value that is the same for all members, which has no rows to mask."""
+        raise OddError("a dropout of something that does not depend on the inputs")
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

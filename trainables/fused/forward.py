@@ -6,19 +6,17 @@ rule for nearly everything, and raises where it has none.
 """
 
 import copy
-import math
 import operator
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, fx, nn
-from torch.backends import mha
 from torch.func import functional_call, vmap
 from torch.nn import functional
 
+from trainables.fused.by_parts import Rate, by_parts
 from trainables.fused.draws import Draws, Masked, cut_of, rates_of, shape_of
 from trainables.fused.signature import OddError, rate_in
 
@@ -221,7 +219,7 @@ class Mapped:
             path, _, own = name.rpartition(".")
             module = model.get_submodule(name)
             if isinstance(module, nn.MultiheadAttention):
-                module.dropout = _Rate(1.0, name)
+                module.dropout = Rate(1.0, name)
             else:
                 setattr(model.get_submodule(path), own, _Dropout(self, name, module))
         self.draws: Draws | None = None
@@ -229,8 +227,10 @@ class Mapped:
     def __call__(self, tensors: Tensors, inputs: Tensor, shared: bool, draws: Draws | None) -> Tensor:
         self._model.train(draws is not None)
         self.draws = draws
+        if shared and draws is not None:  # what is masked first has to be a value per member
+            inputs, shared = inputs.expand(len(next(iter(tensors.values()))), *inputs.shape), False
         call = vmap(self._one, in_dims=(0, None if shared else 0), randomness="error")
-        with _by_parts(self):
+        with by_parts(self.masked):
             return call(dict(tensors), inputs)
 
     def masked(self, value: Tensor, name: str | float, cut: int) -> Tensor:
@@ -242,20 +242,6 @@ class Mapped:
 
     def _one(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
         return functional_call(self._model, tensors, (inputs,))
-
-
-class _Rate(float):
-    """A rate that says whose it is, to be handed on by functions that take one."""
-
-    def __new__(cls, value: float, name: str) -> "_Rate":
-        return super().__new__(cls, value)
-
-    def __init__(self, value: float, name: str):
-        self.name = name
-
-
-def _named(rate: float) -> str | float:
-    return rate.name if isinstance(rate, _Rate) else float(rate)
 
 
 class _Dropout(nn.Module):
@@ -270,57 +256,9 @@ class _Dropout(nn.Module):
         return self._mapped.masked(value, self._name, self._cut) if self.training else value
 
 
-@contextmanager
-def _by_parts(mapped: Mapped) -> Iterator[None]:
-    """Functions that a model, or a layer of torch, calls and that vmap has no rule for, in parts for which it has some.
-
-    Dropouts are of one rate, with each member's masks. Attention is not one kernel.
-    """
-
-    def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        return mapped.masked(input, _named(p), 0) if training else input
-
-    def attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
-        return _attention(mapped, query, key, value, *more, **named)
-
-    theirs = functional.dropout, functional.scaled_dot_product_attention, mha.get_fastpath_enabled()
-    functional.dropout, functional.scaled_dot_product_attention = dropout, attention
-    mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        functional.dropout, functional.scaled_dot_product_attention = theirs[:2]
-        mha.set_fastpath_enabled(theirs[2])
-
-
-def _attention(
-    mapped: Mapped,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """Scaled dot product attention by its parts, as torch computes it on a CPU where there is dropout."""
-    if enable_gqa:
-        raise OddError("grouped-query attention is not batched")
-    root = math.sqrt(1 / math.sqrt(query.shape[-1]) if scale is None else scale)
-    weights = (query * root) @ (key * root).transpose(-2, -1)
-    if is_causal:
-        attn_mask = torch.ones(weights.shape[-2:], dtype=torch.bool, device=query.device).tril()
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        weights = weights.masked_fill(~attn_mask, -math.inf)
-    elif attn_mask is not None:
-        weights = weights + attn_mask
-    return mapped.masked(weights.softmax(-1), _named(dropout_p), 0) @ value
-
-
 def _skeleton(model: nn.Module) -> nn.Module:
-    """A copy whose tensors are the model's own; they are never looked at."""
-    return copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
+    """A copy, whose tensors are its own: looking at a model runs it, which may change buffers."""
+    return copy.deepcopy(model)
 
 
 def _last_user(node: fx.Node) -> fx.Node:

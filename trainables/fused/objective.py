@@ -76,5 +76,5 @@ def _cross_entropy(output: Tensor, target: Tensor) -> Tensor:
     """
     kept = target != _IGNORED
     log_shares = functional.log_softmax(output.transpose(1, 2).contiguous(), 1)
-    picked = log_shares.gather(1, target.clamp(min=0).unsqueeze(1)).squeeze(1)
+    picked = log_shares.gather(1, target.masked_fill(~kept, 0).unsqueeze(1)).squeeze(1)
     return -(picked * kept).sum(1) / kept.sum(1)

@@ -8,12 +8,14 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle, islice
+from itertools import chain, islice, repeat
 
+import numpy
 import psutil
 import torch
 
 from trainables.batches import Batches
+from trainables.endings import loss_of
 from trainables.fused.draws import Draws, rates_of
 from trainables.fused.forward import Forward
 from trainables.fused.stack import Rows, Stack
@@ -23,6 +25,7 @@ from trainables.torch_model import TorchTraining
 
 SIZES = (2, 8, 32, 128, 512)
 WORTH = 1.1  # times what a smaller stack does: the rest may be noise
+PAYS = 1.2  # times what one alone does: members wait for each other, and a sampler knows less of them
 _ENOUGH_S = 0.01  # of steps, for one figure
 _STEPS = (2, 12)
 _COPIES = 8  # of a member's parameters that lie in memory: weights, gradient, moments and what steps make of them
@@ -44,19 +47,20 @@ class Pace:
     @property
     def best(self) -> int:
         """The smallest size that a larger one does not beat by much; 1 where none pays."""
-        size, gain = 1, 1.0
+        size, gain = 1, PAYS / WORTH
         for other in sorted(self.gains):
             if self.gains[other] >= gain * WORTH:
                 size, gain = other, self.gains[other]
         return size
 
     def gain(self, members: int) -> float:
-        """Of so many: that of the largest measured stack which is no larger."""
-        return max(((size, gain) for size, gain in self.gains.items() if size <= members), default=(1, 1.0))[1]
+        """Of so many, between those that were measured along a line."""
+        sizes = [1, *sorted(self.gains)]
+        return float(numpy.interp(members, sizes, [1.0, *(self.gains[size] for size in sizes[1:])]))
 
     def pays(self, members: int) -> bool:
         """Whether so many are trained sooner together."""
-        return members > 1 and self.gain(members) >= WORTH
+        return members > 1 and self.gain(members) >= PAYS
 
 
 def measured(training: TorchTraining, forward: Forward) -> Pace:
@@ -74,7 +78,9 @@ def measured(training: TorchTraining, forward: Forward) -> Pace:
                 break
             try:
                 gains[size] = alone_s * size / _together(training, forward, size)
-            except (MemoryError, torch.OutOfMemoryError):
+            except Exception as error:
+                if loss_of(error) is None or "memory" not in str(loss_of(error)):
+                    raise
                 most = size - 1
                 break
             if place and gains[size] < best * WORTH:  # two members may cost more than they save
@@ -104,7 +110,8 @@ def _alone(training: TorchTraining) -> float:
     batches = training.train
 
     def steps(count: int) -> None:
-        learner.train(islice(cycle(batches), count * old.loop.accumulate))
+        epochs = chain.from_iterable(batches for _ in repeat(None))
+        learner.train(islice(epochs, count * old.loop.accumulate))
 
     return _seconds(steps, old.device)
 
@@ -118,7 +125,8 @@ def _together(training: TorchTraining, forward: Forward, size: int) -> float:
 
     def steps(count: int) -> None:
         draws = Draws([(row, 1) for row in range(size)], rates)
-        stack.train(islice(rows.batches(draws.generators), count * training.learner.loop.accumulate), draws)
+        epochs = chain.from_iterable(rows.batches(draws.generators) for _ in repeat(None))
+        stack.train(islice(epochs, count * training.learner.loop.accumulate), draws)
 
     return _seconds(steps, training.learner.device)
 

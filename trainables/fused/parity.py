@@ -7,7 +7,7 @@ wrongly or a model does behind our back shows here in the tenth digit, and the t
 import copy
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
@@ -17,9 +17,11 @@ from torch import Tensor
 from trainables.batches import Batches
 from trainables.fused.draws import Draws, rates_of
 from trainables.fused.forward import Forward, Layered, Mapped
-from trainables.fused.signature import OddError, attributes
+from trainables.fused.signature import OddError, attributes, rate_in
 from trainables.fused.stack import Rows, Stack
 from trainables.learner import Learner
+from trainables.loop import Loop
+from trainables.losses import Loss
 from trainables.seeds import Generators, sow
 from trainables.torch_model import TorchTraining
 
@@ -28,6 +30,7 @@ STEPS, LARGEST = 3, 8  # and rows of a batch, which change nothing but the time 
 # gradient of rounding errors, which Adam makes steps of: so weights are allowed more than the loss, which does not feel
 # them.
 EXACT, CLOSE = 1e-10, 1e-7
+_OTHERS = {"weight_decay": 0.03, "eps": 1e-7, "alpha": 0.95}
 LOSS = "the training loss"
 _SEEDS = (3, 4)
 
@@ -71,7 +74,7 @@ def agreed(trainings: Sequence[TorchTraining]) -> Forward:
 
 
 def _trial(training: TorchTraining, number: int) -> _Trial:
-    """A copy in float64, the second of which has other weights and another rate."""
+    """A copy in float64; the two differ in all that members may differ in."""
     training.come_home()
     old = training.learner
     model, optimizer = copy.deepcopy((old.model, old.optimizer))
@@ -85,15 +88,42 @@ def _trial(training: TorchTraining, number: int) -> _Trial:
         if parameter.requires_grad:
             drawn = torch.randn(parameter.shape, generator=noise, dtype=torch.float64)
             parameter.data += 0.01 * drawn.to(parameter.device)
-    for group in optimizer.param_groups if number else ():
-        group["lr"] *= 0.5
+    for module in model.modules():
+        if (rate := rate_in(module)) is not None:
+            setattr(module, rate, 0.3 + 0.2 * number)  # neither is 0, whatever the model does where one is
+    _vary(optimizer, number)
     assert isinstance(training.train, Batches)
     assert isinstance(training.validation, Batches)
     return _Trial(
-        Learner(model, optimizer, old.loss.double(), old.loop, old.device),
+        Learner(model, optimizer, _other(old.loss.double(), number), _loop(old.loop, number), old.device),
         _cut(training.train, old.loop.accumulate * STEPS),
         _cut(training.validation, 2),
     )
+
+
+def _vary(optimizer: torch.optim.Optimizer, number: int) -> None:
+    """Rates that let a wrong gradient show, and for the second of two all other numbers too."""
+    for group in optimizer.param_groups:
+        group["lr"] = 0.02 / (1 + number)
+        if number:
+            group.update({name: value for name, value in _OTHERS.items() if name in group})
+            group["betas"] = tuple(0.9 * beta for beta in group["betas"]) if "betas" in group else None
+            for name in ("momentum", "dampening"):
+                if group.get(name):
+                    group[name] *= 0.8
+    for group in optimizer.param_groups:
+        if group.get("betas", ()) is None:
+            del group["betas"]
+
+
+def _other(loss: Loss, number: int) -> Loss:
+    params = {name: value * (1 - 0.1 * number) if isinstance(value, float) else value
+              for name, value in (loss.params or {}).items()}  # fmt: skip
+    return loss if loss.params is None else loss.under(params, checked=False)
+
+
+def _loop(loop: Loop, number: int) -> Loop:
+    return loop if loop.clip_norm is None else replace(loop, clip_norm=0.5 / (1 + number))
 
 
 def _cut(batches: Batches, count: int) -> Batches:
@@ -156,7 +186,7 @@ def _together(trials: Sequence[_Trial], forward: Forward) -> list[dict[str, Tens
 
 def _state(learner: Learner, loss: Tensor, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
     found = {LOSS: loss, **{f"output {place}": output for place, output in enumerate(outputs)}}
-    found |= dict(learner.model.state_dict())
+    found |= {**dict(learner.model.named_parameters()), **dict(learner.model.named_buffers())}
     for place, state in enumerate(learner.optimizer.state.values()):
         found |= {f"{name} {place}": value for name, value in state.items() if isinstance(value, Tensor)}
     return found
@@ -169,7 +199,7 @@ def _compare(alone: Sequence[dict[str, Tensor]], together: Sequence[dict[str, Te
                 f"{sorted(expected.keys() ^ found.keys())[0]} is only there when it trains alone, or together"
             )
         for name, value in expected.items():
-            off = (value.double() - found[name].double()).abs() / value.double().abs().clamp(min=1)
+            off = (value.detach().double() - found[name].detach().double()).abs() / value.double().abs().clamp(min=1)
             worst = float(off.max()) if off.numel() else 0.0
             if not worst <= (EXACT if name == LOSS else CLOSE):
                 raise OddError(f"{name} comes out {worst:.0e} off when it is trained with others")

@@ -48,25 +48,25 @@ def signature(training: TorchTraining) -> Signature:
     Raises:
         OddError: this one cannot be stacked with any.
     """
-    learner = training.learner
-    if learner.loop.precision != "full":
-        raise OddError(f"it trains in {learner.loop.precision}, which differs in silence when it is batched")
-    if training.learner.loop.deterministic:
+    learner, loop = training.learner, training.learner.loop
+    if loop.precision != "full":
+        raise OddError(f"it trains in {loop.precision}, which differs in silence when it is batched")
+    if loop.deterministic:
         raise OddError("it asks for deterministic algorithms")
     if (reason := vectors.unfit(learner.optimizer)) is not None:
         raise OddError(reason)
-    loop = learner.loop
+    looker = _Looker(learner.model, training.task)
     return (
-        ("the trainable", type(training.task)),
-        *(part for name, module in learner.model.named_modules() for part in _module(name, module)),
+        ("the trainable", looker.plain("the trainable", type(training.task))),
+        *(part for name, module in learner.model.named_modules() for part in looker.module(name, module)),
         *_tensors(learner.model),
-        ("the optimizer", vectors.likeness(learner.optimizer)),
+        *((name, looker.plain(name, value)) for name, value in vectors.likeness(learner.optimizer)),
         ("the order of its parameters", _order(learner.model, learner.optimizer)),
         ("accumulate", loop.accumulate),
         ("clip_norm", loop.clip_norm is None),
-        ("the loss", _plain("the loss", learner.loss.parts)),
-        *traits("the loss's params", fixed(learner.loss.params or {})),
-        *traits("the trainable", vars(training.task)),
+        ("the loss", looker.plain("the loss", learner.loss.parts)),
+        *looker.traits("the loss's params", fixed(learner.loss.params or {})),
+        *looker.traits("the trainable", vars(training.task), is_task=True),
         *_loader("training", training.train),
         *_loader("validation", training.validation),
         ("the device", str(learner.device)),
@@ -83,6 +83,131 @@ def difference(one: Signature, other: Signature) -> str:
     return "one has more parts than another"
 
 
+def attributes(model: nn.Module, task: Any) -> dict[str, Hashable]:
+    """All that a model and its trainable hold beside tensors, to tell whether that changes as they run."""
+    looker, found = _Looker(model, task), dict[str, Hashable]()
+    for name, module in model.named_modules():
+        found |= looker.traits(_called(name, module), _held(module))
+    return found | dict(looker.traits("the trainable", vars(task), is_task=True))
+
+
+class _Looker:
+    """Looks at a model and its trainable.
+
+    A part of the model that is met again, in a list or as the owner of a method, is known by its name there. What the
+    trainable or its loss holds must not be a part of the model: a stack trains other tensors than those.
+    """
+
+    def __init__(self, model: nn.Module, task: Any):
+        self._parts = {id(module): name for name, module in model.named_modules()}
+        self._task, self._open = task, set[int]()
+
+    def traits(self, owner: str, held: Mapping[str, Any], is_task: bool = False) -> Iterator[tuple[str, Hashable]]:
+        """An object's attributes as values that can be compared, by their names.
+
+        Raises:
+            OddError: one of them cannot.
+        """
+        parts = self._parts
+        if is_task:
+            self._parts = {}
+            for name, value in held.items():
+                if any(id(one) in parts for one in _modules_in(value)):
+                    raise OddError(f"{owner} keeps its model, in {name}")
+        try:
+            for name in sorted(held, key=str):
+                yield f"{owner}'s {name}", self.plain(f"{owner}'s {name}", held[name])
+        finally:
+            self._parts = parts
+
+    def module(self, name: str, module: nn.Module) -> Iterator[tuple[str, Hashable]]:
+        """A part of the model.
+
+        Raises:
+            OddError: it cannot be stacked.
+        """
+        called = _called(name, module)
+        for odd, why in _UNFIT.items():
+            if isinstance(module, odd):
+                raise OddError(f"{called}: {why}")
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.momentum is None:
+            raise OddError(f"{called} has momentum=None, a mean over all batches")
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
+            raise OddError(f"{called} is sparse")
+        if hasattr(module, "parametrizations"):
+            raise OddError(f"{called} is parametrized (weight_norm, spectral_norm)")
+        if any(held for key, held in vars(module).items() if key.endswith("_hooks") and held):
+            raise OddError(f"{called} has hooks")
+        kind: Any = type(module)
+        yield called, kind
+        yield from self.traits(called, _held(module))
+
+    def plain(self, where: str, value: Any) -> Hashable:
+        """A value that is equal where two objects behave alike.
+
+        Raises:
+            OddError: that cannot be told of it.
+        """
+        if id(value) in self._parts:
+            return "a part of the model", self._parts[id(value)]
+        if value is self._task:
+            return "the trainable"
+        if not isinstance(value, _SIMPLE):
+            if id(value) in self._open:
+                return "itself"
+            self._open.add(id(value))
+        try:
+            return self._plain(where, value)
+        finally:
+            self._open.discard(id(value))
+
+    def _plain(self, where: str, value: Any) -> Hashable:
+        match value:
+            case None | bool() | int() | float() | complex() | str() | bytes():
+                return type(value), repr(value)
+            case torch.dtype() | torch.device() | torch.Size():
+                return str(value)
+            case Tensor():
+                return _digest(where, value)
+            case Mapping():
+                return tuple(sorted((str(key), self.plain(where, held)) for key, held in value.items()))
+            case list() | tuple():
+                return type(value), tuple(self.plain(where, held) for held in value)
+            case set() | frozenset():
+                return type(value), tuple(sorted(str(self.plain(where, held)) for held in value))
+            case functools.partial():
+                return self.plain(where, [value.func, value.args, value.keywords])
+            case nn.Module():
+                return self._other_module(where, value)
+            case types.MethodType():
+                return self.plain(where, value.__func__), self.plain(where, value.__self__)
+            case type() | types.BuiltinFunctionType() | types.ModuleType() | enum.Enum():
+                return value
+            case types.FunctionType():
+                cells = [cell.cell_contents for cell in value.__closure__ or ()]
+                return value.__code__, self.plain(where, [cells, value.__defaults__, value.__kwdefaults__])
+            case types.SimpleNamespace():
+                return self.plain(where, vars(value))
+            case numpy.generic():
+                return type(value), repr(value.item())
+            case numpy.ndarray() if value.dtype != object:
+                return _digest(where, torch.from_numpy(value))
+        if dataclasses.is_dataclass(value):
+            held = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+            return type(value), self.plain(where, held)
+        raise OddError(f"{where} is a {type(value).__name__}, which cannot be compared with another's")
+
+    def _other_module(self, where: str, module: nn.Module) -> Hashable:
+        """A module that is no part of the model, such as a loss: all of it has to be the same."""
+        parts = [(name, type(one), {k: v for k, v in vars(one).items() if k not in _OWN})
+                 for name, one in module.named_modules()]  # fmt: skip
+        digests = tuple((name, _digest(where, tensor)) for name, tensor in module.state_dict().items())
+        return self.plain(where, parts), digests
+
+
+_SIMPLE = (type(None), bool, int, float, complex, str, bytes, type)
+
+
 def fixed(params: Mapping[str, Any]) -> dict[str, Any]:
     """Params of a loss that have to be the same for all members: those that are no plain numbers with a point."""
     return {name: value for name, value in params.items() if not isinstance(value, float)}
@@ -93,45 +218,8 @@ def rate_in(module: nn.Module) -> str | None:
     return "p" if type(module) in _DROPOUTS else "dropout" if type(module) is nn.MultiheadAttention else None
 
 
-def traits(owner: str, held: Mapping[str, Any]) -> Iterator[tuple[str, Hashable]]:
-    """An object's attributes as values that can be compared, by their names.
-
-    Raises:
-        OddError: one of them cannot.
-    """
-    for name in sorted(held, key=str):
-        yield f"{owner}'s {name}", _plain(f"{owner}'s {name}", held[name])
-
-
-def attributes(model: nn.Module, task: Any) -> dict[str, Hashable]:
-    """All that a model and its trainable hold beside tensors, to tell whether that changes as they run."""
-    found: dict[str, Hashable] = {}
-    for name, module in model.named_modules():
-        found |= traits(_called(name, module), _held(module))
-    return found | dict(traits("the trainable", vars(task)))
-
-
 def _called(name: str, module: nn.Module) -> str:
     return f"{type(module).__name__} ({name})" if name else type(module).__name__
-
-
-def _module(name: str, module: nn.Module) -> Iterator[tuple[str, Hashable]]:
-    called = _called(name, module)
-    for odd, why in _UNFIT.items():
-        if isinstance(module, odd):
-            raise OddError(f"{called}: {why}")
-    if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.momentum is None:
-        raise OddError(f"{called} has momentum=None, a mean over all batches")
-    if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
-        raise OddError(f"{called} is sparse")
-    if hasattr(module, "parametrizations"):
-        raise OddError(f"{called} is parametrized (weight_norm, spectral_norm)")
-    hooks = [held for key, held in vars(module).items() if key.endswith("_hooks") and held]
-    if hooks:
-        raise OddError(f"{called} has hooks")
-    kind: Any = type(module)
-    yield called, kind
-    yield from traits(called, _held(module))
 
 
 def _held(module: nn.Module) -> dict[str, Any]:
@@ -140,10 +228,21 @@ def _held(module: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if name not in skipped}
 
 
+def _modules_in(value: Any) -> Iterator[Any]:
+    """Modules and parameters that a value is, or holds."""
+    if isinstance(value, nn.Module):
+        yield from value.modules()
+    elif isinstance(value, Mapping | list | tuple):
+        for held in value.values() if isinstance(value, Mapping) else value:
+            yield from _modules_in(held)
+
+
 def _tensors(model: nn.Module) -> Iterator[tuple[str, Hashable]]:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if type(tensor) not in (Tensor, nn.Parameter) or tensor.layout != torch.strided:
             raise OddError(f"{name} is a {type(tensor).__name__} of layout {tensor.layout}")
+        if tensor._backward_hooks or tensor._post_accumulate_grad_hooks:
+            raise OddError(f"{name} has hooks")
         yield f"the shape of {name}", tuple(tensor.shape)
         yield f"the kind of {name}", (tensor.dtype, tensor.requires_grad)
 
@@ -157,8 +256,8 @@ def _order(model: nn.Module, optimizer: torch.optim.Optimizer) -> Hashable:
     if sorted(map(str, listed)) != sorted(trained):
         raise OddError("its optimizer has other parameters than those that want a gradient")
     kinds = {parameter.dtype for parameter in model.parameters() if parameter.requires_grad}
-    if len(kinds) != 1 or not next(iter(kinds)).is_floating_point:
-        raise OddError(f"its parameters are of {len(kinds)} kinds of numbers" if kinds else "it has no parameters")
+    if len(kinds) != 1 or not kinds <= {torch.float32, torch.float64}:
+        raise OddError(f"its parameters are {', '.join(sorted(map(str, kinds))) or 'none'}, and not all float32")
     return tuple(tuple(group) for group in groups)
 
 
@@ -171,46 +270,9 @@ def _loader(role: str, loader: Any) -> Iterator[tuple[str, Hashable]]:
     yield f"whether the {role} rows are shuffled", loader.shuffle
 
 
-def _plain(where: str, value: Any) -> Hashable:
-    """A value that is equal where two objects behave alike."""
-    match value:
-        case None | bool() | int() | float() | complex() | str() | bytes():
-            return type(value), repr(value)
-        case torch.dtype() | torch.device() | torch.Size():
-            return str(value)
-        case Tensor():
-            return _digest(where, value)
-        case Mapping():
-            return tuple(sorted((str(key), _plain(where, held)) for key, held in value.items()))
-        case list() | tuple():
-            return type(value), tuple(_plain(where, held) for held in value)
-        case set() | frozenset():
-            return type(value), tuple(sorted(str(_plain(where, held)) for held in value))
-        case functools.partial():
-            return _plain(where, (value.func, value.args, value.keywords))
-        case nn.Module():
-            parts = tuple(part for name, module in value.named_modules() for part in _module(name, module))
-            return parts, tuple((name, _digest(where, tensor)) for name, tensor in value.state_dict().items())
-        case types.MethodType():
-            return _plain(where, value.__func__)
-        case type() | types.BuiltinFunctionType() | types.ModuleType() | enum.Enum():
-            return value
-        case types.FunctionType():
-            cells = [cell.cell_contents for cell in value.__closure__ or ()]
-            return value.__code__, _plain(where, (cells, value.__defaults__, value.__kwdefaults__))
-        case types.SimpleNamespace():
-            return _plain(where, vars(value))
-        case numpy.generic():
-            return type(value), repr(value.item())
-        case numpy.ndarray() if value.dtype != object:
-            return _digest(where, torch.from_numpy(value))
-    if dataclasses.is_dataclass(value):
-        held = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return type(value), _plain(where, held)
-    raise OddError(f"{where} is a {type(value).__name__}, which cannot be compared with another's")
-
-
 def _digest(where: str, tensor: Tensor) -> Hashable:
+    if tensor.requires_grad:
+        raise OddError(f"{where} is a tensor that wants a gradient, outside of the model")
     if tensor.layout != torch.strided:
         raise OddError(f"{where} is of layout {tensor.layout}")
     raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()

@@ -5,7 +5,7 @@ stacked by name. A member's own model and optimizer are brought up to date when 
 prediction, or to go on alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -51,22 +51,28 @@ class Stack:
         return self._weights
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Lets the others go, whose own models and optimizers have to be up to date by then."""
+        """Keeps these, in this order; the others' own models and optimizers have to be up to date by then."""
+        if list(rows) == list(range(len(self))):
+            return
         kept = torch.tensor(rows, device=self._weights.device)
-        self._learners = [self._learners[row] for row in rows]
-        self._objective = Objective([learner.loss for learner in self._learners])
-        self._weights = self._weights[kept]
-        self._held = {name: held[kept] for name, held in self._held.items()}
+        weights = self._weights[kept]
+        held = {name: tensor[kept] for name, tensor in self._held.items()}
         self._vectors.rows(kept)
+        self._learners = [self._learners[row] for row in rows]
+        self._weights, self._held = weights, held
+        self._objective = Objective([learner.loss for learner in self._learners])
 
     def add(self, learners: Sequence[Learner]) -> None:
         """More members, as they are in their own models and optimizers."""
+        if not learners:
+            return
         other = Stack(learners, self._forward)
-        self._learners += other._learners
-        self._objective = Objective([learner.loss for learner in self._learners])
-        self._weights = torch.cat([self._weights, other._weights])
-        self._held = {name: torch.cat([held, other._held[name]]) for name, held in self._held.items()}
+        weights = torch.cat([self._weights, other._weights])
+        held = {name: torch.cat([tensor, other._held[name]]) for name, tensor in self._held.items()}
         self._vectors.append(other._vectors)
+        self._learners = self._learners + other._learners
+        self._weights, self._held = weights, held
+        self._objective = Objective([learner.loss for learner in self._learners])
 
     @torch.no_grad()
     def write(self, row: int) -> None:
@@ -83,12 +89,12 @@ class Stack:
     def state(self) -> tuple[Any, ...]:
         """All that an epoch changes, to go back to."""
         held = {name: tensor.clone() for name, tensor in self._held.items()}
-        moments = {name: moment.clone() for name, moment in self._vectors.moments.items()}
-        return self._weights.clone(), held, moments, self._vectors.steps
+        return self._weights.clone(), held, self._vectors.state()
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Goes back."""
-        self._weights, self._held, self._vectors.moments, self._vectors.steps = state
+        self._weights, self._held, vectors = state
+        self._vectors.restore(vectors)
 
     def train(self, batches: Iterator[tuple[Tensor, Tensor, bool]], draws: Draws) -> tuple[Tensor, int]:
         """Takes the steps of an epoch.
@@ -217,6 +223,3 @@ def _picked(tensor: Tensor, shared: bool, rows: Tensor) -> Tensor:
         found = tensor.index_select(0, rows.flatten())
         return found.view(*rows.shape, *tensor.shape[1:])
     return tensor[torch.arange(len(rows), device=rows.device)[:, None], rows]
-
-
-Home = Callable[[], None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from trainables.endings import loss_of
+from trainables.endings import line_of, loss_of
 from trainables.energy import Energy
 from trainables.fused.crew import Crew, Turn
 from trainables.fused.forward import Forward, Layered
@@ -18,6 +18,7 @@ from trainables.fused.parity import agreed
 from trainables.fused.signature import OddError, Signature, difference, signature
 from trainables.torch_model import TorchTraining
 
+KINDS = 64  # that a process remembers
 _ALONE: Signature = (("alone", None),)  # the kind of those that have none
 
 
@@ -100,7 +101,7 @@ class Stacks:
         crew = self._crew(kind, trainings)
         try:
             crew.train(turns, self._energy)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             kind.crews.remove(crew)
             lost = loss_of(error)
             if lost is not None and not str(lost).startswith("out of"):
@@ -109,7 +110,7 @@ class Stacks:
                 kind.pace = replace(kind.pace or Pace(), most=len(turns) // 2)
                 return False
             kind.forward = None
-            self._note(trainings[0], f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            self._note(trainings[0], _why(error))
             return False
         return True
 
@@ -129,8 +130,8 @@ class Stacks:
         if training not in self._kind_of:
             try:
                 self._kind_of[training] = signature(training)
-            except OddError as odd:
-                self._note(training, str(odd))
+            except Exception as error:  # noqa: BLE001 - a trial that cannot be looked at can be trained all the same
+                self._note(training, _why(error))
                 self._kind_of[training] = _ALONE
         return self._kind_of[training]
 
@@ -138,18 +139,21 @@ class Stacks:
         """What is known of a kind; None while it is not worth finding out."""
         if kind in self._kinds:
             return self._kinds[kind]
-        if len(trainings) < 2 and not self._measures:
+        if len(trainings) < 2 and (self._kinds or not self._measures):  # of a first one there will be more
             return None
+        if len(self._kinds) >= KINDS:
+            self._kinds = {known: what for known, what in self._kinds.items() if what.crews}
         found = self._kinds[kind] = _Kind(None)
         try:
-            found.forward = agreed(trainings[:2])
-        except OddError as odd:
-            self._note(trainings[0], str(odd))
+            forward = agreed(trainings[:2])
+            if self._measures:
+                found.pace = measured(trainings[0], forward)
+                self.room = max(self.room, min(found.pace.best, found.pace.most))
+                self._note_pace(trainings[0], forward, found.pace)
+        except Exception as error:  # noqa: BLE001 - the user's code, or torch's
+            self._note(trainings[0], _why(error))
             return found
-        if self._measures:
-            found.pace = measured(trainings[0], found.forward)
-            self.room = max(self.room, min(found.pace.best, found.pace.most))
-            self._note_pace(trainings[0], found.forward, found.pace)
+        found.forward = forward
         return found
 
     def _note(self, training: TorchTraining, why: str) -> None:
@@ -168,6 +172,10 @@ class Stacks:
         if text not in self._told:
             self._told.add(text)
             self._notes.append(text)
+
+
+def _why(error: BaseException) -> str:
+    return str(error) if isinstance(error, OddError) else f"{type(error).__name__}: {line_of(error)}"
 
 
 def _dealt(names: list[str], pace: Pace | None) -> list[list[str]]:

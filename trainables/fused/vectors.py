@@ -7,7 +7,7 @@ momentum as Sutskever et al. 2013 without their factor of the rate, Adam (Kingma
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ class Vectors:
         self._same = first.param_groups[0]
         self.moments = {name: torch.zeros_like(weights) for name in _moments(self._kind, self._same, optimizers)}
         self._like = weights[:1]
-        self.steps = [0] * len(optimizers)
+        self.steps, self._begun = [0] * len(optimizers), [False] * len(optimizers)  # to have a momentum
         for row, optimizer in enumerate(optimizers):
             self._read(row, optimizer)
         self._groups: list[dict[str, Vector]] = []
@@ -78,10 +78,17 @@ class Vectors:
         for name in _moments(self._kind, self._same, optimizers):  # a schedule may begin to use a momentum
             if name not in self.moments:
                 self.moments[name] = self._zeros(len(optimizers))
+        if _BUFFER in self.moments and not all(self._begun):  # what it would be without neighbours that have one
+            fresh = torch.tensor([not begun for begun in self._begun], device=device)
+            self.moments[_BUFFER].masked_fill_(fresh[:, None], 0.0)
 
     def step(self, weights: Tensor, gradient: Tensor) -> None:
         """Changes the weights in place; the gradient is used up."""
         self.steps = [step + 1 for step in self.steps]
+        self._first = [not begun for begun in self._begun]
+        if _BUFFER in self.moments:
+            momenta = _listed(self._groups[0]["momentum"], len(weights))
+            self._begun = [begun or momentum != 0 for begun, momentum in zip(self._begun, momenta, strict=True)]
         if self._same["maximize"]:
             gradient.neg_()
         for span, group in zip(self._spans, self._groups, strict=True):
@@ -98,17 +105,26 @@ class Vectors:
     def rows(self, kept: Tensor) -> None:
         """Keeps these members, in this order."""
         self.moments = {name: moment[kept] for name, moment in self.moments.items()}
-        self.steps = [self.steps[row] for row in kept.tolist()]
+        self.steps, self._begun = ([part[row] for row in kept.tolist()] for part in (self.steps, self._begun))
 
     def append(self, other: "Vectors") -> None:
         """More members at the end."""
+        found = {}
         for name in {**self.moments, **other.moments}:
             both = [part.moments.get(name) for part in (self, other)]
-            self.moments[name] = torch.cat(
+            found[name] = torch.cat(
                 [part._zeros(len(part.steps)) if moment is None else moment
                  for part, moment in zip((self, other), both, strict=True)]
             )  # fmt: skip
-        self.steps = self.steps + other.steps
+        self.moments, self.steps, self._begun = found, self.steps + other.steps, self._begun + other._begun
+
+    def state(self) -> tuple[Any, ...]:
+        """All that steps change, to go back to."""
+        return {name: moment.clone() for name, moment in self.moments.items()}, self.steps, self._begun
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Goes back."""
+        self.moments, self.steps, self._begun = state
 
     def write(self, row: int, optimizer: Optimizer) -> None:
         """Gives a member's moments back to its optimizer, as torch keeps them."""
@@ -124,7 +140,8 @@ class Vectors:
                     if name != _BUFFER or group["momentum"] != 0
                 }
                 if self._kind is not SGD:
-                    found["step"] = torch.tensor(float(self.steps[row]))
+                    home = parameter.device if group.get("fused") else None
+                    found["step"] = torch.tensor(float(self.steps[row]), device=home)
                 if found:
                     optimizer.state[parameter].update(found)
                 start = stop
@@ -138,6 +155,7 @@ class Vectors:
                     if state.get(name) is not None:
                         moment[row, start:stop] = state[name].detach().flatten()
                         self.steps[row] = int(state.get("step", 1))
+                        self._begun[row] = self._begun[row] or name == _BUFFER
                 start = stop
 
     def _zeros(self, members: int) -> Tensor:
@@ -152,7 +170,7 @@ class Vectors:
         dampening = at["dampening"]
         buffer.mul_(_cast(at["momentum"], buffer))
         if _is_any(dampening):
-            begins = torch.tensor([[step == 1] for step in self.steps], device=weights.device)
+            begins = torch.tensor(self._first, device=weights.device)[:, None]
             is_free = begins | (torch.as_tensor(at["momentum"], device=weights.device) == 0)
             kept = torch.as_tensor(1 - dampening, dtype=torch.float64, device=weights.device)
             buffer.addcmul_(gradient, _cast(torch.where(is_free, torch.ones_like(kept), kept), buffer))
@@ -205,22 +223,28 @@ def unfit(optimizer: Optimizer) -> str | None:
     name = type(optimizer).__name__
     if type(optimizer) not in KINDS:
         return f"its optimizer is {name}, and stacked are SGD, Adam, AdamW and RMSprop"
+    hooks = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+    if any(getattr(optimizer, hook, None) for hook in hooks):
+        return f"its {name} has hooks"
+    if "step" in vars(optimizer) and not getattr(optimizer.step, "_wrapped_by_lr_sched", False):
+        return f"its {name} has a step of its own"
     for group in optimizer.param_groups:
         odd = [key for key in ("capturable", "differentiable") if group.get(key)]
         odd += [key for key in KINDS[type(optimizer)] if isinstance(group[key], Tensor)]
         if odd:
             return f"its {name} has {odd[0]}={group[odd[0]]!r}"
+    if len({bool(group.get("momentum")) for group in optimizer.param_groups}) > 1:
+        return f"some groups of its {name} have a momentum, and some have none"
     steps = {float(state["step"]) for state in optimizer.state.values() if "step" in state}
     return f"its {name} has taken different numbers of steps for different parameters" if len(steps) > 1 else None
 
 
-def likeness(optimizer: Optimizer) -> tuple[Any, ...]:
-    """What members' optimizers must have in common."""
-    free = (*KINDS[type(optimizer)], "params", "initial_lr", "foreach", "fused")
-    return (
-        type(optimizer),
-        *(tuple(sorted((k, v) for k, v in group.items() if k not in free)) for group in optimizer.param_groups),
-    )
+def likeness(optimizer: Optimizer) -> Iterator[tuple[str, Any]]:
+    """What members' optimizers must have in common, by name: their own settings, not what a schedule keeps in them."""
+    kind: Any = type(optimizer)
+    yield "the optimizer", kind
+    for name in sorted(set(optimizer.defaults) - {*KINDS[kind], "foreach", "fused"}):
+        yield f"the optimizer's {name}", tuple(group[name] for group in optimizer.param_groups)
 
 
 def spans_of(optimizer: Optimizer) -> list[Span]:
