@@ -154,8 +154,9 @@ class TorchTraining:
         return share.metrics
 
     def save(self, folder: Path) -> None:
+        state = self._state()
         try:
-            torch.save(self._state(), folder / "state.pt")
+            torch.save(state, folder / "state.pt")
         except RuntimeError as error:  # torch's own writer says so of a full disk
             raise OSError(f"torch could not write state.pt: {error}") from error
 

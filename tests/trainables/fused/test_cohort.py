@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -176,6 +177,12 @@ def test_each_ends_by_itself(tmp_path):
     assert not any(math.isnan(row["loss"]) for name in ("t00000", "t00001") for row in found[name].values())
     assert ends["t00003"] == {"status": "ended", "reason": "the trainable finished", "traceback": None}
     assert set(found["t00003"]) == {1, 2, 3}
+    single = cohort_of(tmp_path / "alone", None, Falling)
+    single.take([leg(3)])
+    to_the_end(single)
+    path = Path("trials/t00003/checkpoints/e00003/state.pt")
+    fused, alone = (torch.load(folder / path)["model"] for folder in (tmp_path, tmp_path / "alone"))
+    assert all(torch.allclose(fused[name], alone[name], atol=1e-10) for name in alone)
     assert (tmp_path / "trials" / "t00003" / "log.txt").read_text() == "building 0.2\n"
 
 
@@ -183,7 +190,7 @@ def test_what_is_printed_in_a_stack_is_in_every_members_log(tmp_path):
     class Talking(nn.Module):
         def __init__(self):
             super().__init__()
-            self.layer = nn.GRUCell(12, 2) if False else nn.Linear(12, 2)
+            self.layer = nn.Linear(12, 2)
 
         def forward(self, rows):
             if self.training and rows.shape[0] == 10:  # the last batch of an epoch

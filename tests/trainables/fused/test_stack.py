@@ -7,6 +7,7 @@ import torch
 
 from tests.kit.nets import NETS, OPTIMIZERS, Net, alone, state, trial
 from trainables.fused.stacks import Stacks
+from trainables.seeds import sow
 
 EPOCHS = 10  # of 11 steps
 EXACT = 1e-10
@@ -207,8 +208,6 @@ def test_a_checkpoint_is_the_ordinary_one_and_can_be_gone_on_from_either_way(tmp
     for run in (alone_on, fused_on):
         for epoch in (4, 5, 6):
             if run is alone_on:
-                from trainables.seeds import sow
-
                 sow(1, epoch)
                 run.step()
                 continue
