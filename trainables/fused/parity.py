@@ -198,8 +198,9 @@ def _compare(alone: Sequence[dict[str, Tensor]], together: Sequence[dict[str, Te
             raise OddError(
                 f"{sorted(expected.keys() ^ found.keys())[0]} is only there when it trains alone, or together"
             )
-        for name, value in expected.items():
-            off = (value.detach().double() - found[name].detach().double()).abs() / value.double().abs().clamp(min=1)
+        for name, tensor in expected.items():
+            value = tensor.detach().double()
+            off = (value - found[name].detach().double()).abs() / value.abs().clamp(min=1)
             worst = float(off.max()) if off.numel() else 0.0
             if not worst <= (EXACT if name == LOSS else CLOSE):
                 raise OddError(f"{name} comes out {worst:.0e} off when it is trained with others")
