@@ -41,6 +41,8 @@ bench: setup
 	$(PY) benchmarks/overhead.py
 	$(PY) benchmarks/scale.py
 	$(PY) benchmarks/packing.py
+	$(PY) benchmarks/fused.py steps
+	$(PY) benchmarks/fused.py studies
 	$(PY) benchmarks/samplers.py
 	$(PY) benchmarks/models.py
 

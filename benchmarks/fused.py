@@ -1,10 +1,11 @@
 """Networks that are trained together, against the same trials one after another, and against Ray Tune.
 
 `steps`: steps of training a second by the number of members, against plain PyTorch, interleaved, medians of five; one
-thread, as a trial on one CPU has. `studies`: whole TPE + ASHA studies, against Ray Tune with its best settings and with
-its defaults. `plot`: trials a second against the number of members, from what `steps` wrote.
+thread, as a trial on one CPU has. `noise`: how far apart curves come out in float32. `studies`: whole TPE + ASHA
+studies, against Ray Tune with its best settings and with its defaults. `plot`: trials a second against the number of
+members, from what `steps` wrote.
 
-Run: python benchmarks/fused.py steps|studies|plot [--quick] [--device cuda]
+Run: python benchmarks/fused.py steps|noise|studies|plot [--quick] [--device cuda]
 """
 
 import argparse
@@ -23,6 +24,8 @@ from trainables.fused.draws import Draws, rates_of
 from trainables.fused.pace import measured
 from trainables.fused.parity import agreed
 from trainables.fused.stack import Rows, Stack
+from trainables.fused.stacks import Stacks
+from trainables.seeds import sow
 
 HERE = Path(__file__).resolve().parent
 FOUND = HERE / "fused.json"  # of the last run of `steps`
@@ -99,7 +102,7 @@ def table(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     sizes = [1, 8, 32, 128] + ([512] if options.device == "cuda" else [])
     names = [name for name in NETWORKS if options.device == "cuda" or not name.startswith("ResNet")]
-    batches, rounds = ([32], 2) if options.quick else ([8, 32, 128], ROUNDS)
+    batches, rounds = ([32], 2) if options.quick else (options.batch, ROUNDS)
     heads = " | ".join(f"K = {size}" for size in sizes)
     print(f"| network | optimizer | batch | alone, us a step | {heads} | `auto` |\n|{'---|' * (5 + len(sizes))}")
     found = []
@@ -128,21 +131,51 @@ def judge(found: list[dict[str, Any]]) -> None:
     print(f"`auto` fuses {len(at_all)} of {len(found)}; stacks no larger than it chose: {min(chosen):.2f}x at least")
 
 
+def curve(members: int, threads: int, network: str) -> list[float]:
+    """Validation losses of ten epochs of one trial, alone or with neighbours."""
+    torch.set_num_threads(threads)
+    runs = {str(n): training(n, network=network, optimizer="AdamW", batch=32) for n in range(members)}
+    stacks, found = Stacks(measures=False), []
+    for epoch in range(1, 11):
+        for group in stacks.groups(runs):
+            stacks.train([(runs[name], int(name), epoch) for name in group])
+        for name, run in runs.items():
+            sow(int(name), epoch)
+            row = run.step()
+            found += [row["loss"]] if name == "0" else []
+    return found
+
+
+def noise() -> None:
+    """How far apart the same trial comes out in float32: together with seven others, and alone on two threads."""
+    print("| network | together against alone | alone, two threads against one |\n|---|---|---|")
+    for network in [name for name in NETWORKS if not name.startswith("ResNet")]:
+        alone = torch.tensor(curve(1, 1, network))
+        off = [(torch.tensor(other) - alone).abs().max() / alone.max()
+               for other in (curve(8, 1, network), curve(1, 2, network))]  # fmt: skip
+        print(f"| {network} | {off[0]:.1e} | {off[1]:.1e} |", flush=True)
+
+
 def plot(path: Path) -> None:
     """Trials of 20 epochs a second against the number of members."""
     import matplotlib as mpl
 
     mpl.use("agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, axes = pyplot.subplots(figsize=(8, 4.8), layout="constrained")
-    for one in json.loads(FOUND.read_text()):
+    found = sorted(json.loads(FOUND.read_text()), key=lambda one: one["alone_us"] / one["gains"]["128"])
+    for one in found:
         if one["optimizer"] == "AdamW" and one["batch"] == 32 and not one["network"].startswith("ResNet"):
             alone_s = 20 * one["steps_an_epoch"] * one["alone_us"] / 1e6
             rates = {1: 1 / alone_s} | {int(size): gain / alone_s for size, gain in one["gains"].items() if size != "1"}
             axes.plot(list(rates), list(rates.values()), marker="o", label=one["network"])
     axes.set(xscale="log", yscale="log", xlabel="trials that are trained together", ylabel="trials per second")
     axes.set_xticks([1, 8, 32, 128], ["1 (plain PyTorch)", "8", "32", "128"])
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.yaxis.set_major_locator(ticker.LogLocator(10, (1, 3)))
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.set_title("Trials of 20 epochs of digits, batch 32, AdamW, on one CPU core", fontsize=11)
     axes.grid(alpha=0.3, which="both")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -151,13 +184,16 @@ def plot(path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["steps", "studies", "plot"])
+    parser.add_argument("what", choices=["steps", "noise", "studies", "plot"])
     parser.add_argument("--quick", action="store_true", help="fewer networks, batches and rounds")
+    parser.add_argument("--batch", type=int, nargs="+", default=[8, 32, 128], help="of `steps`")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--into", type=Path, default=HERE.parent / "docs" / "guide" / "fusion.png")
     options = parser.parse_args()
     if options.what == "steps":
         table(options)
+    elif options.what == "noise":
+        noise()
     elif options.what == "plot":
         plot(options.into)
     else:
