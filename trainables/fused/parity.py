@@ -5,6 +5,7 @@ wrongly or a model does behind our back shows here in the tenth digit, and the t
 """
 
 import copy
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,12 +27,13 @@ from trainables.seeds import Generators, sow
 from trainables.torch_model import TorchTraining
 
 STEPS, LARGEST = 3, 8  # and rows of a batch, which change nothing but the time it takes
-# Of float64, relative to 1 or to the number itself, whichever is more. A bias before a batch normalization has a
-# gradient of rounding errors, which Adam makes steps of: so weights are allowed more than the loss, which does not feel
-# them.
-EXACT, CLOSE = 1e-10, 1e-7
+# Of float64: of the loss, relative to 1 or to itself, whichever is more; of how far weights have moved, relative to the
+# farthest. A bias before a batch normalization has a gradient of rounding errors, of which Adam makes small steps: so
+# weights are allowed more than the loss, which does not feel them.
+EXACT, CLOSE = 1e-10, 1e-6
+RATE = 1e-4  # of learning: small steps stay finite whatever the data are, and show a wrong gradient as well
+MOST = 20_000_000  # parameters: four copies are made, and such steps are arithmetic, which a stack does not make less
 _OTHERS = {"weight_decay": 0.03, "eps": 1e-7, "alpha": 0.95}
-LOSS = "the training loss"
 _SEEDS = (3, 4)
 
 
@@ -53,6 +55,9 @@ def agreed(trainings: Sequence[TorchTraining]) -> Forward:
     Raises:
         OddError: none does; the text says how they differ.
     """
+    size = sum(parameter.numel() for parameter in trainings[0].learner.model.parameters())
+    if size > MOST:
+        raise OddError(f"it has {size:,} parameters, and stacks are for small networks")
     kept = Generators()
     try:
         pair = [trainings[0], trainings[-1]]
@@ -89,8 +94,9 @@ def _trial(training: TorchTraining, number: int) -> _Trial:
             drawn = torch.randn(parameter.shape, generator=noise, dtype=torch.float64)
             parameter.data += 0.01 * drawn.to(parameter.device)
     for module in model.modules():
-        if (rate := rate_in(module)) is not None:
-            setattr(module, rate, 0.3 + 0.2 * number)  # neither is 0, whatever the model does where one is
+        rate = rate_in(module)
+        if rate is not None and old.device.type == "cpu":  # neither is 0, whatever the model does where one is
+            setattr(module, rate, 0.3 + 0.2 * number)
     _vary(optimizer, number)
     assert isinstance(training.train, Batches)
     assert isinstance(training.validation, Batches)
@@ -102,18 +108,16 @@ def _trial(training: TorchTraining, number: int) -> _Trial:
 
 
 def _vary(optimizer: torch.optim.Optimizer, number: int) -> None:
-    """Rates that let a wrong gradient show, and for the second of two all other numbers too."""
+    """Small rates, and for the second of two other numbers everywhere."""
     for group in optimizer.param_groups:
-        group["lr"] = 0.02 / (1 + number)
+        group["lr"] = RATE / (1 + number)
         if number:
             group.update({name: value for name, value in _OTHERS.items() if name in group})
-            group["betas"] = tuple(0.9 * beta for beta in group["betas"]) if "betas" in group else None
+            if "betas" in group:
+                group["betas"] = tuple(0.9 * beta for beta in group["betas"])
             for name in ("momentum", "dampening"):
                 if group.get(name):
                     group[name] *= 0.8
-    for group in optimizer.param_groups:
-        if group.get("betas", ()) is None:
-            del group["betas"]
 
 
 def _other(loss: Loss, number: int) -> Loss:
@@ -137,18 +141,35 @@ def _double(tensor: Tensor) -> Tensor:
     return tensor.double() if tensor.is_floating_point() else tensor.clone()
 
 
-def _alone(trials: Sequence[_Trial], trainings: Sequence[TorchTraining]) -> list[dict[str, Tensor]]:
+@dataclass(eq=False)
+class _Outcome:
+    """What one of them has come to.
+
+    Attributes:
+        loss: of its training.
+        moved: of each parameter, how far.
+        others: outputs, buffers and moments.
+    """
+
+    loss: float
+    moved: dict[str, Tensor]
+    others: dict[str, Tensor]
+
+
+def _alone(trials: Sequence[_Trial], trainings: Sequence[TorchTraining]) -> list[_Outcome]:
     """What each computes by itself.
 
     Raises:
-        OddError: it changes what it holds, or leaves a parameter out.
+        OddError: it changes what it holds, leaves a parameter out, or comes to nothing.
     """
     found = []
     for trial, seed, training in zip(trials, _SEEDS, trainings, strict=True):
-        model = trial.learner.model
+        model, began = trial.learner.model, _parameters(trial.learner)
         before = attributes(model, training.task)
         sow(seed, 1)
         loss, _ = trial.learner.train(trial.train)
+        if not math.isfinite(loss):
+            raise OddError(f"its first steps come to a loss of {loss}")
         for name, parameter in model.named_parameters():
             if parameter.requires_grad and parameter.grad is None:
                 raise OddError(f"{name} gets no gradient")
@@ -158,17 +179,18 @@ def _alone(trials: Sequence[_Trial], trainings: Sequence[TorchTraining]) -> list
         after = attributes(model, training.task)
         if before != after:
             raise OddError(f"{_changed(before, after)} changes as it runs")
-        found.append(_state(trial.learner, torch.tensor(loss, dtype=torch.float64), outputs))
+        found.append(_outcome(trial.learner, loss, began, outputs))
     return found
 
 
-def _together(trials: Sequence[_Trial], forward: Forward) -> list[dict[str, Tensor]]:
+def _together(trials: Sequence[_Trial], forward: Forward) -> list[_Outcome]:
     """What they compute as a stack.
 
     Raises:
         OddError: they draw from generators that all of a process share.
     """
     learners = [trial.learner for trial in trials]
+    began = [_parameters(learner) for learner in learners]
     stack = Stack(learners, forward)
     before = _generators()
     draws = Draws([(seed, 1) for seed in _SEEDS], rates_of([learner.model for learner in learners]))
@@ -180,30 +202,41 @@ def _together(trials: Sequence[_Trial], forward: Forward) -> list[dict[str, Tens
     for row in range(len(trials)):
         stack.write(row)
     return [
-        _state(learner, losses[row].cpu(), [batch[row] for batch in outputs]) for row, learner in enumerate(learners)
+        _outcome(learner, float(losses[row]), began[row], [batch[row] for batch in outputs])
+        for row, learner in enumerate(learners)
     ]
 
 
-def _state(learner: Learner, loss: Tensor, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
-    found = {LOSS: loss, **{f"output {place}": output for place, output in enumerate(outputs)}}
-    found |= {**dict(learner.model.named_parameters()), **dict(learner.model.named_buffers())}
+def _parameters(learner: Learner) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in learner.model.named_parameters()}
+
+
+def _outcome(learner: Learner, loss: float, began: dict[str, Tensor], outputs: Sequence[Tensor]) -> _Outcome:
+    moved = {name: parameter - began[name] for name, parameter in _parameters(learner).items()}
+    others = {f"output {place}": output for place, output in enumerate(outputs)} | dict(learner.model.named_buffers())
     for place, state in enumerate(learner.optimizer.state.values()):
-        found |= {f"{name} {place}": value for name, value in state.items() if isinstance(value, Tensor)}
-    return found
+        others |= {f"{name} {place}": value for name, value in state.items() if isinstance(value, Tensor)}
+    return _Outcome(loss, moved, others)
 
 
-def _compare(alone: Sequence[dict[str, Tensor]], together: Sequence[dict[str, Tensor]]) -> None:
+def _compare(alone: Sequence[_Outcome], together: Sequence[_Outcome]) -> None:
     for expected, found in zip(alone, together, strict=True):
-        if expected.keys() != found.keys():
-            raise OddError(
-                f"{sorted(expected.keys() ^ found.keys())[0]} is only there when it trains alone, or together"
-            )
-        for name, tensor in expected.items():
-            value = tensor.detach().double()
-            off = (value - found[name].detach().double()).abs() / value.abs().clamp(min=1)
-            worst = float(off.max()) if off.numel() else 0.0
-            if not worst <= (EXACT if name == LOSS else CLOSE):
-                raise OddError(f"{name} comes out {worst:.0e} off when it is trained with others")
+        _check("the training loss", abs(expected.loss - found.loss) / max(1.0, abs(expected.loss)), EXACT)
+        farthest = max(float(moved.abs().max()) for moved in expected.moved.values())
+        for name, moved in expected.moved.items():
+            _check(name, float((moved - found.moved[name]).abs().max()) / (farthest or 1.0), CLOSE)
+        if expected.others.keys() != found.others.keys():
+            name = min(expected.others.keys() ^ found.others.keys())
+            raise OddError(f"{name} is only there when it trains alone, or together")
+        for name, tensor in expected.others.items():
+            value = tensor.double()
+            off = (value - found.others[name].double()).abs() / value.abs().clamp(min=1)
+            _check(name, float(off.max()) if off.numel() else 0.0, CLOSE)
+
+
+def _check(name: str, off: float, allowed: float) -> None:
+    if not off <= allowed:
+        raise OddError(f"{name} comes out {off:.0e} off when it is trained with others")
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> str:
