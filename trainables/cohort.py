@@ -163,10 +163,11 @@ class Cohort:
     def _guarded(self, trial: str, work: Callable[[Session], dict[str, Any]]) -> dict[str, Any]:
         """What a member says, of whom it is remembered if it breaks the process."""
         session = self._members[trial]
-        said = work(session)
-        if session.is_lost:
-            self._broken_by = trial
-        return said
+        try:
+            return work(session)
+        finally:
+            if session.is_lost:
+                self._broken_by = trial
 
     def _end(self, trial: str) -> None:
         session = self._members.pop(trial, None)

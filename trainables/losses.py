@@ -6,6 +6,7 @@ a batch does: so the mean is that over all rows, however they are cut.
 
 import copy
 import inspect
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -72,6 +73,13 @@ class Loss:
         """The same with other params; `checked` says that shapes are known to be right."""
         other = copy.copy(self)
         other.params, other._checked = params, checked
+        return other
+
+    def rebound(self, old: Any, new: Any) -> "Loss":
+        """The same as a method of another object, where it is one of `old`."""
+        other = copy.copy(self)
+        if getattr(self._function, "__self__", None) is old:
+            other._function = types.MethodType(self._function.__func__, new)  # type: ignore[attr-defined]
         return other
 
     def double(self) -> "Loss":

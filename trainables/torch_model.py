@@ -129,6 +129,12 @@ class TorchTraining:
         return self._task
 
     @property
+    def may_change(self) -> bool:
+        """Whether code of the user's own runs between two epochs, which may change more than numbers."""
+        schedule = type(self.learner.schedule).__module__
+        return self._batch_metrics is not None or not schedule.startswith(("torch.", "builtins"))
+
+    @property
     def draws_to_validate(self) -> bool:
         """Whether its metrics are the user's own, which may draw."""
         return self._batch_metrics is not None
@@ -209,7 +215,8 @@ class TorchTraining:
         return said_by(torch.cat(outputs), learner.loss.takes_logits)
 
     def close(self) -> None:
-        """Nothing runs between two epochs."""
+        """Nothing runs between two epochs; who trained it with others is let go of."""
+        self.share = self.lent_to = self._home = None
 
     def _load_optimizer(self, saved: dict[str, Any], paced: dict[str, Any] | None) -> None:
         """Moments are taken over, settings are not; those of another kind of optimizer mean nothing."""

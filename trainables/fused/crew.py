@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from trainables.batches import Batches
+from trainables.endings import LostError
 from trainables.energy import Energy
 from trainables.fused.draws import Draws, rates_of
 from trainables.fused.forward import Forward
@@ -44,6 +45,8 @@ class Crew:
     def train(self, turns: Sequence[Turn], energy: Energy) -> None:
         """An epoch of exactly these members, each of which gets its share; where it fails, all is as it was."""
         trainings = [training for training, _, _ in turns]
+        if any(training.share is not None for training in trainings):
+            raise LostError("an epoch was trained of which nobody has heard")
         before = None
         try:
             stack, rows = self._mustered(trainings)
@@ -95,7 +98,9 @@ class Crew:
             judged = _judged(stack, rows, draws)
         found: list[tuple[dict[str, float], BaseException | None]] = []
         for training, (_, seed, epoch), outputs, own in zip(self.members, turns, judged, draws.generators, strict=True):
-            if training.draws_to_validate:  # alone, it would go on from where its training left the generators
+            if (
+                training.draws_to_validate or self._judges_alone
+            ):  # alone, it would go on from where its training left the generators
                 sow(seed, epoch)
                 torch.default_generator.set_state(own.get_state())
             try:

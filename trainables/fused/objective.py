@@ -1,6 +1,6 @@
 """The losses of K members at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -24,8 +24,9 @@ class Objective:
         loss = losses[0]
         self._loss = loss.under(loss.params)
         self._is_plain = loss.weight is None
-        found = {name: [(each.params or {})[name] for each in losses] for name in loss.params or {}}
-        self._lifted = {name: values for name, values in found.items() if len(set(map(repr, values))) > 1}
+        found = [dict(_numbers(each.params or {})) for each in losses]
+        lifted = {path: [numbers[path] for numbers in found] for path in found[0]}
+        self._lifted = {path: values for path, values in lifted.items() if len(set(values)) > 1}
 
     def __call__(self, output: Tensor, target: Tensor, shared: bool) -> Tensor:
         """`[K]` mean losses of outputs `[K, B, ...]`; targets are `[K, B, ...]`, or `[B, ...]` where all share them."""
@@ -36,8 +37,8 @@ class Objective:
             call = vmap(self._one, in_dims=(0, None if shared else 0, 0), randomness="error")
             return call(output, target, numbers)
 
-    def _one(self, output: Tensor, target: Tensor, numbers: dict[str, Tensor]) -> Tensor:
-        loss = self._loss.under({**(self._loss.params or {}), **numbers}) if numbers else self._loss
+    def _one(self, output: Tensor, target: Tensor, numbers: dict[Any, Tensor]) -> Tensor:
+        loss = self._loss.under(_with(self._loss.params or {}, numbers)) if numbers else self._loss
         return loss(output, target)
 
     def share(self, target: Tensor, shared: bool) -> Any:
@@ -45,6 +46,23 @@ class Objective:
         if self._is_plain:
             return target.shape[0 if shared else 1]
         return self._loss.share(target) if shared else vmap(self._loss.share)(target)
+
+
+def _numbers(params: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Numbers with a point among params, by where they are."""
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, (*path, name))
+        elif isinstance(value, float):
+            yield (*path, name), value
+
+
+def _with(params: Mapping[str, Any], numbers: Mapping[tuple[str, ...], Any], path: tuple[str, ...] = ()) -> Any:
+    """Params with other numbers in some places."""
+    return {
+        name: _with(value, numbers, (*path, name)) if isinstance(value, Mapping) else numbers.get((*path, name), value)
+        for name, value in params.items()
+    }
 
 
 @contextmanager

@@ -41,6 +41,7 @@ _SEEDS = (3, 4)
 class _Trial:
     """One member of the comparison."""
 
+    task: Any
     learner: Learner
     train: Batches
     validation: Batches
@@ -58,11 +59,14 @@ def agreed(trainings: Sequence[TorchTraining]) -> Forward:
     size = sum(parameter.numel() for parameter in trainings[0].learner.model.parameters())
     if size > MOST:
         raise OddError(f"it has {size:,} parameters, and stacks are for small networks")
-    kept = Generators()
+    kept, kind = Generators(), torch.get_default_dtype()
+    their_float = Tensor.float
+    torch.set_default_dtype(torch.float64)  # and `.float()` is, for as long as all else is in float64
+    Tensor.float = Tensor.double  # type: ignore[method-assign]
     try:
         pair = [trainings[0], trainings[-1]]
         alone = [_trial(training, number) for number, training in enumerate(pair)]
-        expected = _alone(alone, pair)
+        expected = _alone(alone)
         try:
             forward: Forward = Layered(pair[0].learner.model)
             _compare(expected, _together([_trial(one, number) for number, one in enumerate(pair)], forward))
@@ -74,6 +78,8 @@ def agreed(trainings: Sequence[TorchTraining]) -> Forward:
     except Exception as error:  # the user's code, or torch's rules
         raise OddError(_line(error)) from error
     finally:
+        Tensor.float = their_float  # type: ignore[method-assign]
+        torch.set_default_dtype(kind)
         kept.restore()
     return forward
 
@@ -100,8 +106,11 @@ def _trial(training: TorchTraining, number: int) -> _Trial:
     _vary(optimizer, number)
     assert isinstance(training.train, Batches)
     assert isinstance(training.validation, Batches)
+    task = copy.deepcopy(training.task, {id(old.model): model})
+    loss = _other(old.loss.rebound(training.task, task).double(), number)
     return _Trial(
-        Learner(model, optimizer, _other(old.loss.double(), number), _loop(old.loop, number), old.device),
+        task,
+        Learner(model, optimizer, loss, _loop(old.loop, number), old.device),
         _cut(training.train, old.loop.accumulate * STEPS),
         _cut(training.validation, 2),
     )
@@ -156,16 +165,16 @@ class _Outcome:
     others: dict[str, Tensor]
 
 
-def _alone(trials: Sequence[_Trial], trainings: Sequence[TorchTraining]) -> list[_Outcome]:
+def _alone(trials: Sequence[_Trial]) -> list[_Outcome]:
     """What each computes by itself.
 
     Raises:
         OddError: it changes what it holds, leaves a parameter out, or comes to nothing.
     """
     found = []
-    for trial, seed, training in zip(trials, _SEEDS, trainings, strict=True):
+    for trial, seed in zip(trials, _SEEDS, strict=True):
         model, began = trial.learner.model, _parameters(trial.learner)
-        before = attributes(model, training.task)
+        before = attributes(model, trial.task, trial.learner.loss)
         sow(seed, 1)
         loss, _ = trial.learner.train(trial.train)
         if not math.isfinite(loss):
@@ -176,7 +185,7 @@ def _alone(trials: Sequence[_Trial], trainings: Sequence[TorchTraining]) -> list
         model.eval()
         with torch.no_grad():
             outputs = [trial.learner.output(inputs) for inputs, _ in trial.validation]
-        after = attributes(model, training.task)
+        after = attributes(model, trial.task, trial.learner.loss)
         if before != after:
             raise OddError(f"{_changed(before, after)} changes as it runs")
         found.append(_outcome(trial.learner, loss, began, outputs))

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import types
 from collections.abc import Hashable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from trainables.batches import Batches
 from trainables.fused import vectors
+from trainables.losses import Loss
 from trainables.torch_model import TorchTraining
 
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
@@ -64,9 +66,9 @@ def signature(training: TorchTraining) -> Signature:
         ("the order of its parameters", _order(learner.model, learner.optimizer)),
         ("accumulate", loop.accumulate),
         ("clip_norm", loop.clip_norm is None),
-        ("the loss", looker.plain("the loss", learner.loss.parts)),
-        *looker.traits("the loss's params", fixed(learner.loss.params or {})),
-        *looker.traits("the trainable", vars(training.task), is_task=True),
+        ("the loss", looker.outside("the loss", learner.loss.parts)),
+        ("the loss's params", looker.plain("the loss's params", fixed(learner.loss.params or {}))),
+        *looker.held_outside("the trainable", vars(training.task)),
         *_loader("training", training.train),
         *_loader("validation", training.validation),
         ("the device", str(learner.device)),
@@ -83,12 +85,13 @@ def difference(one: Signature, other: Signature) -> str:
     return "one has more parts than another"
 
 
-def attributes(model: nn.Module, task: Any) -> dict[str, Hashable]:
-    """All that a model and its trainable hold beside tensors, to tell whether that changes as they run."""
+def attributes(model: nn.Module, task: Any, loss: Loss) -> dict[str, Hashable]:
+    """All that a model, its trainable and its loss hold beside tensors, to tell whether that changes as they run."""
     looker, found = _Looker(model, task), dict[str, Hashable]()
     for name, module in model.named_modules():
         found |= looker.traits(_called(name, module), _held(module))
-    return found | dict(looker.traits("the trainable", vars(task), is_task=True))
+    found["the loss"] = looker.outside("the loss", loss.parts)
+    return found | dict(looker.held_outside("the trainable", vars(task)))
 
 
 class _Looker:
@@ -100,25 +103,34 @@ class _Looker:
 
     def __init__(self, model: nn.Module, task: Any):
         self._parts = {id(module): name for name, module in model.named_modules()}
-        self._task, self._open = task, set[int]()
+        self._tensors = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+        self._task, self._open, self._is_outside = task, set[int](), False
 
-    def traits(self, owner: str, held: Mapping[str, Any], is_task: bool = False) -> Iterator[tuple[str, Hashable]]:
+    def traits(self, owner: str, held: Mapping[str, Any]) -> list[tuple[str, Hashable]]:
         """An object's attributes as values that can be compared, by their names.
 
         Raises:
             OddError: one of them cannot.
         """
-        parts = self._parts
-        if is_task:
-            self._parts = {}
-            for name, value in held.items():
-                if any(id(one) in parts for one in _modules_in(value)):
-                    raise OddError(f"{owner} keeps its model, in {name}")
+        names = sorted(held, key=str)
+        return [(f"{owner}'s {name}", self.plain(f"{owner}'s {name}", held[name])) for name in names]
+
+    def outside(self, where: str, value: Any) -> Hashable:
+        """The same as `plain`, of what is no part of the model, and must not hold one.
+
+        Raises:
+            OddError: it does.
+        """
+        self._is_outside = True
         try:
-            for name in sorted(held, key=str):
-                yield f"{owner}'s {name}", self.plain(f"{owner}'s {name}", held[name])
+            return self.plain(where, value)
         finally:
-            self._parts = parts
+            self._is_outside = False
+
+    def held_outside(self, owner: str, held: Mapping[str, Any]) -> list[tuple[str, Hashable]]:
+        """The same as `traits`, of what is no part of the model, and must not hold one."""
+        names = sorted(held, key=str)
+        return [(f"{owner}'s {name}", self.outside(f"{owner}'s {name}", held[name])) for name in names]
 
     def module(self, name: str, module: nn.Module) -> Iterator[tuple[str, Hashable]]:
         """A part of the model.
@@ -148,6 +160,8 @@ class _Looker:
         Raises:
             OddError: that cannot be told of it.
         """
+        if self._is_outside and (id(value) in self._parts or id(value) in self._tensors):
+            raise OddError(f"{where} holds a part of the model")
         if id(value) in self._parts:
             return "a part of the model", self._parts[id(value)]
         if value is self._task:
@@ -167,6 +181,8 @@ class _Looker:
                 return type(value), repr(value)
             case torch.dtype() | torch.device() | torch.Size():
                 return str(value)
+            case range() | slice() | Path() | numpy.dtype():
+                return type(value), repr(value)
             case Tensor():
                 return _digest(where, value)
             case Mapping():
@@ -184,14 +200,14 @@ class _Looker:
             case type() | types.BuiltinFunctionType() | types.ModuleType() | enum.Enum():
                 return value
             case types.FunctionType():
-                cells = [cell.cell_contents for cell in value.__closure__ or ()]
+                cells = [_content(cell) for cell in value.__closure__ or ()]
                 return value.__code__, self.plain(where, [cells, value.__defaults__, value.__kwdefaults__])
             case types.SimpleNamespace():
                 return self.plain(where, vars(value))
             case numpy.generic():
                 return type(value), repr(value.item())
             case numpy.ndarray() if value.dtype != object:
-                return _digest(where, torch.from_numpy(value))
+                return value.shape, str(value.dtype), hashlib.blake2b(value.tobytes(), digest_size=16).hexdigest()
         if dataclasses.is_dataclass(value):
             held = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
             return type(value), self.plain(where, held)
@@ -210,7 +226,18 @@ _SIMPLE = (type(None), bool, int, float, complex, str, bytes, type)
 
 def fixed(params: Mapping[str, Any]) -> dict[str, Any]:
     """Params of a loss that have to be the same for all members: those that are no plain numbers with a point."""
-    return {name: value for name, value in params.items() if not isinstance(value, float)}
+    return {
+        name: fixed(value) if isinstance(value, Mapping) else value
+        for name, value in params.items()
+        if not isinstance(value, float)
+    }
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # a name that is not bound yet
+        return None
 
 
 def rate_in(module: nn.Module) -> str | None:
@@ -226,15 +253,6 @@ def _held(module: nn.Module) -> dict[str, Any]:
     """A module's own attributes; a dropout's rate is a vector."""
     skipped = {*_OWN, rate_in(module)}
     return {name: value for name, value in vars(module).items() if name not in skipped}
-
-
-def _modules_in(value: Any) -> Iterator[Any]:
-    """Modules and parameters that a value is, or holds."""
-    if isinstance(value, nn.Module):
-        yield from value.modules()
-    elif isinstance(value, Mapping | list | tuple):
-        for held in value.values() if isinstance(value, Mapping) else value:
-            yield from _modules_in(held)
 
 
 def _tensors(model: nn.Module) -> Iterator[tuple[str, Hashable]]:

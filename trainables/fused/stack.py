@@ -82,8 +82,9 @@ class Stack:
         listed = [parameter for group in learner.optimizer.param_groups for parameter in group["params"]]
         for parameter, part in zip(listed, parts, strict=True):
             parameter.copy_(part.view(parameter.shape))
-        for name, held in _held(learner.model).items():
-            held.copy_(self._held[name][row])
+        own = {**dict(learner.model.named_parameters()), **dict(learner.model.named_buffers())}
+        for name, held in self._held.items():
+            own[name].copy_(held[row])
         self._vectors.write(row, learner.optimizer)
 
     def state(self) -> tuple[Any, ...]:

@@ -63,9 +63,7 @@ class Stacks:
 
     def groups(self, trainings: Mapping[str, Any]) -> list[list[str]]:
         """Those that are to be trained together, by their names; whoever is in none trains alone."""
-        here = set(map(id, trainings.values()))
-        for known in self._kinds.values():
-            known.crews = [crew for crew in known.crews if any(id(member) in here for member in crew.members)]
+        self._let_go(trainings)
         by_kind: dict[Signature, list[str]] = {}
         for name, training in trainings.items():
             kind = self._kind(training)
@@ -79,6 +77,17 @@ class Stacks:
                 continue
             groups += _dealt(names, found.pace)
         return groups
+
+    def _let_go(self, trainings: Mapping[str, Any]) -> None:
+        """Of crews whose members are all gone, and of kinds when there are too many."""
+        masters = {id(getattr(training, "lent_to", None)) for training in trainings.values()}
+        for known in self._kinds.values():
+            for crew in known.crews:
+                if id(crew) not in masters:
+                    crew.disband()
+            known.crews = [crew for crew in known.crews if id(crew) in masters]
+        if len(self._kinds) > KINDS:
+            self._kinds = {known: what for known, what in self._kinds.items() if what.crews}
 
     def _compare(self, by_kind: Mapping[Signature, list[str]], trainings: Mapping[str, TorchTraining]) -> None:
         """Says in what members differ that are here together and cannot be stacked for that."""
@@ -117,7 +126,7 @@ class Stacks:
     def _crew(self, kind: _Kind, trainings: Sequence[TorchTraining]) -> Crew:
         """The one that most of them are in, or a new one."""
         assert kind.forward is not None
-        shared = [sum(training in crew.members for training in trainings) for crew in kind.crews]
+        shared = [sum(training.lent_to is crew for training in trainings) for crew in kind.crews]
         if not any(shared):
             kind.crews.append(Crew(kind.forward))
             return kind.crews[-1]
@@ -127,13 +136,30 @@ class Stacks:
         if not isinstance(training, TorchTraining):
             self._tell("trials are trained one by one: each is several trainings (folds or repeats)")
             return _ALONE
+        if training in self._kind_of and training.may_change and self._kind_of[training] is not _ALONE:
+            self._look_again(training)
         if training not in self._kind_of:
             try:
-                self._kind_of[training] = signature(training)
+                found = signature(training)
+                hash(found)
+                self._kind_of[training] = found
             except Exception as error:  # noqa: BLE001 - a trial that cannot be looked at can be trained all the same
                 self._note(training, _why(error))
                 self._kind_of[training] = _ALONE
         return self._kind_of[training]
+
+    def _look_again(self, training: TorchTraining) -> None:
+        """Of what the user's own code does between two epochs it is not known whether it changes more than numbers."""
+        before = self._kind_of.pop(training)
+        try:
+            after: Signature | None = signature(training)
+        except Exception:  # noqa: BLE001 - whatever it is, it was not so before
+            after = None
+        self._kind_of[training] = before
+        if after != before:
+            training.come_home(to_stay=True)
+            self._note(training, f"{difference(before, after) if after else 'something'} from epoch to epoch")
+            self._kind_of[training] = _ALONE
 
     def _looked_at(self, kind: Signature, trainings: Sequence[TorchTraining]) -> _Kind | None:
         """What is known of a kind; None while it is not worth finding out."""
@@ -141,8 +167,6 @@ class Stacks:
             return self._kinds[kind]
         if len(trainings) < 2 and (self._kinds or not self._measures):  # of a first one there will be more
             return None
-        if len(self._kinds) >= KINDS:
-            self._kinds = {known: what for known, what in self._kinds.items() if what.crews}
         found = self._kinds[kind] = _Kind(None)
         try:
             forward = agreed(trainings[:2])

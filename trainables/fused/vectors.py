@@ -58,7 +58,7 @@ class Vectors:
         self._kind, self._spans = type(first), spans_of(first)
         self._same = first.param_groups[0]
         self.moments = {name: torch.zeros_like(weights) for name in _moments(self._kind, self._same, optimizers)}
-        self._like = weights[:1]
+        self._like = weights[:1].clone()
         self.steps, self._begun = [0] * len(optimizers), [False] * len(optimizers)  # to have a momentum
         for row, optimizer in enumerate(optimizers):
             self._read(row, optimizer)

@@ -196,7 +196,7 @@ def test_a_trainable_that_keeps_its_model():
 
     stacks = assert_as_alone(of(model=make, loss=loss), {"0": {}, "4": {"lr": 0.1}})
 
-    assert "the trainable keeps its model, in net" in stacks.notes()[0]
+    assert "the trainable's net holds a part of the model" in stacks.notes()[0]
 
 
 def test_draws_of_a_users_metrics():
