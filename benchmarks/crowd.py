@@ -85,7 +85,7 @@ class Crowd:
                 break
         leg["due"] = max(leg["due"], time.monotonic()) + self._pace.epoch_s * len(reports)
         await asyncio.sleep(leg["due"] - time.monotonic())
-        told = {"trial": leg["trial"], "reports": reports, "saved": [], "end": None, "notes": []}
+        told = {"trial": leg["trial"], "reports": reports, "saved": [], "end": None, "notes": [], "stacked": False}
         return {"said": [told], **self._filled(leg["epoch"])}
 
     def _report(self, leg: dict[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Legs(tune.Trainable):
     """
 
     _trouble: Exception | None = None  # of a change that could not be made
+    _stacks: Any = None  # what trains members together
 
     def setup(self, config: dict[str, Any], packed: bytes, terms: dict[str, Any], repeats: int, brief: Brief) -> None:
         source, params_of = pickle.loads(packed)  # noqa: S301 - packed by our own driver
