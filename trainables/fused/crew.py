@@ -37,7 +37,7 @@ class Crew:
     def __init__(self, forward: Forward):
         self._forward = forward
         self.members: list[TorchTraining] = []
-        self._behind: set[int] = set()
+        self._behind: set[TorchTraining] = set()  # those whose own models lag behind their rows
         self._stack: Stack | None = None
         self._rows: tuple[Rows, Rows] | None = None
         self._judges_alone = False  # each by its own model: attention has a quicker way there, which rounds otherwise
@@ -55,6 +55,7 @@ class Crew:
         except BaseException:
             if before is not None and self._stack is not None:
                 self._stack.restore(before)
+                self._behind = set(self.members)  # some may have been brought up to date with what is undone
             for training in trainings:
                 training.share = None
             self.disband()
@@ -74,14 +75,8 @@ class Crew:
             rates = rates_of([training.learner.model for training in self.members])
             draws = Draws([(seed, epoch) for _, seed, epoch in turns], rates)
             losses, count = stack.train(rows[0].batches(draws.generators), draws)
-        behind = self._behind
-        self._behind = set(range(len(turns)))
-        try:
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                found = self._validated(stack, rows[1], turns, draws)
-        except BaseException:
-            self._behind = behind
-            raise
+            self._behind = set(self.members)
+            found = self._validated(stack, rows[1], turns, draws)
         seconds = time.perf_counter() - began
         joules = energy.spent(seconds, peak_memory_mib() / 1024)
         parts = (count, seconds / len(turns), joules / len(turns), printed.getvalue())
@@ -98,9 +93,8 @@ class Crew:
             judged = _judged(stack, rows, draws)
         found: list[tuple[dict[str, float], BaseException | None]] = []
         for training, (_, seed, epoch), outputs, own in zip(self.members, turns, judged, draws.generators, strict=True):
-            if (
-                training.draws_to_validate or self._judges_alone
-            ):  # alone, it would go on from where its training left the generators
+            # Alone, what it draws now would go on from where its training left the generators.
+            if training.draws_to_validate or self._judges_alone:
                 sow(seed, epoch)
                 torch.default_generator.set_state(own.get_state())
             try:
@@ -137,17 +131,13 @@ class Crew:
         """Joins come to the end of the stack, and then those that are wanted are kept: old rows stay where they are
         until all of it has worked."""
         stack.add([training.learner for training in joins])
-        rows = {id(training): row for row, training in enumerate(self.members)}
-        rows |= {id(training): len(self.members) + place for place, training in enumerate(joins)}
-        order = [rows[id(training)] for training in trainings]
-        stack.keep(order)
-        self._behind = {place for place, row in enumerate(order) if row in self._behind}
+        rows = {training: row for row, training in enumerate([*self.members, *joins])}  # of one that is back, the new
+        stack.keep([rows[training] for training in trainings])
 
     def _bring_home(self, training: TorchTraining) -> None:
-        row = self.members.index(training)
-        if row in self._behind and self._stack is not None:
-            self._stack.write(row)
-            self._behind.discard(row)
+        if training in self._behind and self._stack is not None:
+            self._stack.write(self.members.index(training))
+            self._behind.discard(training)
 
 
 def _judged(stack: Stack, rows: Rows, draws: Draws) -> list[list[tuple[Any, Any]]]:

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.batches import Batches
 from trainables.fused.draws import Draws
 from trainables.fused.forward import Forward
 from trainables.fused.objective import Objective
-from trainables.fused.vectors import Vectors
+from trainables.fused.vectors import Vectors, places_in
 from trainables.learner import Learner, in_groups
 
 ROWS = 2**16  # that are validated at once, of however many members
@@ -34,21 +34,16 @@ class Stack:
         first = learners[0]
         self._objective, self._loop = Objective([learner.loss for learner in learners]), first.loop
         names = {id(parameter): name for name, parameter in first.model.named_parameters()}
-        listed = [parameter for group in first.optimizer.param_groups for parameter in group["params"]]
+        listed = _parameters(first)
         self._trained = [names[id(parameter)] for parameter in listed]
         self._shapes = [parameter.shape for parameter in listed]
         self._sizes = [parameter.numel() for parameter in listed]
-        self._weights = torch.stack([self._row(learner) for learner in learners])
+        self._weights = torch.stack([_row(learner) for learner in learners])
         self._held = {name: torch.stack([_held(each.model)[name] for each in learners]) for name in _held(first.model)}
         self._vectors = Vectors([learner.optimizer for learner in learners], self._weights)
 
     def __len__(self) -> int:
         return len(self._learners)
-
-    @property
-    def weights(self) -> Tensor:
-        """`[K, P]` parameters."""
-        return self._weights
 
     def keep(self, rows: Sequence[int]) -> None:
         """Keeps these, in this order; the others' own models and optimizers have to be up to date by then."""
@@ -78,10 +73,8 @@ class Stack:
     def write(self, row: int) -> None:
         """Brings a member's own model and optimizer up to date."""
         learner = self._learners[row]
-        parts = self._weights[row].split(self._sizes)
-        listed = [parameter for group in learner.optimizer.param_groups for parameter in group["params"]]
-        for parameter, part in zip(listed, parts, strict=True):
-            parameter.copy_(part.view(parameter.shape))
+        for _, parameter, columns in places_in(learner.optimizer):
+            parameter.copy_(self._weights[row, columns].view(parameter.shape))
         own = {**dict(learner.model.named_parameters()), **dict(learner.model.named_buffers())}
         for name, held in self._held.items():
             own[name].copy_(held[row])
@@ -121,12 +114,8 @@ class Stack:
                 losses.append(self._objective(self._forward(tensors, inputs, shared, draws), targets, shared))
                 rows += targets.shape[0 if shared else 1]
             whole = sum(shares)
-            sums = (
-                losses
-                if len(group) == 1
-                else [loss * (part / whole) for loss, part in zip(losses, shares, strict=True)]
-            )
-            [gradient] = torch.autograd.grad(torch.stack(sums).sum() if len(sums) > 1 else sums[0].sum(), leaf)
+            parts = losses if len(losses) == 1 else [loss * (s / whole) for loss, s in zip(losses, shares, strict=True)]
+            [gradient] = torch.autograd.grad([part.sum() for part in parts], leaf)
             for loss, share in zip(losses, shares, strict=True):
                 total += loss.detach() * share
             weight = weight + whole
@@ -154,15 +143,19 @@ class Stack:
         }
         return {**views, **self._held}
 
-    def _row(self, learner: Learner) -> Tensor:
-        listed = [parameter for group in learner.optimizer.param_groups for parameter in group["params"]]
-        return torch.cat([parameter.detach().flatten() for parameter in listed])
-
     def _clip(self) -> Tensor | None:
         norms = [learner.loop.clip_norm for learner in self._learners]
         if norms[0] is None:
             return None
         return torch.tensor(norms, dtype=self._weights.dtype, device=self._weights.device)[:, None]
+
+
+def _parameters(learner: Learner) -> list[nn.Parameter]:
+    return [parameter for _, parameter, _ in places_in(learner.optimizer)]
+
+
+def _row(learner: Learner) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in _parameters(learner)])
 
 
 def _held(model: Any) -> dict[str, Tensor]:

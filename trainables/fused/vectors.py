@@ -8,11 +8,11 @@ momentum as Sutskever et al. 2013 without their factor of the rate, Adam (Kingma
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 Vector = float | Tensor  # of all members alike, or [K, 1] in float64, so that 1 - beta2 has all its digits
@@ -24,21 +24,6 @@ KINDS: dict[type, tuple[str, ...]] = {  # their options that may differ between 
     RMSprop: ("lr", "alpha", "eps", "weight_decay", "momentum"),
 }
 _BUFFER = "momentum_buffer"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Columns of one group of parameters.
-
-    Attributes:
-        start: the first.
-        stop: after the last.
-        shapes: of the parameters in it, one after another.
-    """
-
-    start: int
-    stop: int
-    shapes: tuple[torch.Size, ...]
 
 
 class Vectors:
@@ -55,7 +40,7 @@ class Vectors:
 
     def __init__(self, optimizers: Sequence[Optimizer], weights: Tensor):
         first = optimizers[0]
-        self._kind, self._spans = type(first), spans_of(first)
+        self._kind, self._spans = type(first), _spans(first)
         self._same = first.param_groups[0]
         self.moments = {name: torch.zeros_like(weights) for name in _moments(self._kind, self._same, optimizers)}
         self._like = weights[:1].clone()
@@ -92,8 +77,7 @@ class Vectors:
         if self._same["maximize"]:
             gradient.neg_()
         for span, group in zip(self._spans, self._groups, strict=True):
-            whole = span.start == 0 and span.stop == weights.shape[1]
-            cut = slice(None) if whole else (slice(None), slice(span.start, span.stop))
+            cut = (slice(None), span)
             moments = {name: moment[cut] for name, moment in self.moments.items()}
             if self._kind is SGD:
                 self._sgd(weights[cut], gradient[cut], moments, group)
@@ -127,36 +111,28 @@ class Vectors:
         self.moments, self.steps, self._begun = state
 
     def write(self, row: int, optimizer: Optimizer) -> None:
-        """Gives a member's moments back to its optimizer, as torch keeps them."""
-        if not self.steps[row]:
-            return
-        for span, group in zip(self._spans, optimizer.param_groups, strict=True):
-            start = span.start
-            for parameter in group["params"]:
-                stop = start + parameter.numel()
-                found = {
-                    name: moment[row, start:stop].reshape(parameter.shape).clone()
-                    for name, moment in self.moments.items()
-                    if name != _BUFFER or group["momentum"] != 0
-                }
-                if self._kind is not SGD:
-                    home = parameter.device if group.get("fused") else None
-                    found["step"] = torch.tensor(float(self.steps[row]), device=home)
-                if found:
-                    optimizer.state[parameter].update(found)
-                start = stop
+        """Gives a member's moments back to its optimizer, as torch keeps them; none before the first step."""
+        for group, parameter, columns in places_in(optimizer):
+            found = {
+                name: moment[row, columns].reshape(parameter.shape).clone()
+                for name, moment in self.moments.items()
+                if name != _BUFFER or group["momentum"] != 0
+            }
+            if self._kind is not SGD:
+                home = parameter.device if group.get("fused") else None
+                found["step"] = torch.tensor(float(self.steps[row]), device=home)
+            optimizer.state.pop(parameter, None)
+            if self.steps[row] and found:
+                optimizer.state[parameter] = found
 
     def _read(self, row: int, optimizer: Optimizer) -> None:
-        start = 0
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                stop, state = start + parameter.numel(), optimizer.state.get(parameter, {})
-                for name, moment in self.moments.items():
-                    if state.get(name) is not None:
-                        moment[row, start:stop] = state[name].detach().flatten()
-                        self.steps[row] = int(state.get("step", 1))
-                        self._begun[row] = self._begun[row] or name == _BUFFER
-                start = stop
+        for _, parameter, columns in places_in(optimizer):
+            state = optimizer.state.get(parameter, {})
+            for name, moment in self.moments.items():
+                if state.get(name) is not None:
+                    moment[row, columns] = state[name].detach().flatten()
+                    self.steps[row] = int(state.get("step", 1))
+                    self._begun[row] = self._begun[row] or name == _BUFFER
 
     def _zeros(self, members: int) -> Tensor:
         return self._like.new_zeros((members, self._like.shape[1]))
@@ -247,14 +223,19 @@ def likeness(optimizer: Optimizer) -> Iterator[tuple[str, Any]]:
         yield f"the optimizer's {name}", tuple(group[name] for group in optimizer.param_groups)
 
 
-def spans_of(optimizer: Optimizer) -> list[Span]:
-    """Where the groups' parameters lie, one after another."""
-    spans, start = [], 0
+def places_in(optimizer: Optimizer) -> Iterator[tuple[dict[str, Any], nn.Parameter, slice]]:
+    """Each parameter with its group and its columns in a row, group after group."""
+    start = 0
     for group in optimizer.param_groups:
-        stop = start + sum(parameter.numel() for parameter in group["params"])
-        spans.append(Span(start, stop, tuple(parameter.shape for parameter in group["params"])))
-        start = stop
-    return spans
+        for parameter in group["params"]:
+            yield group, parameter, slice(start, start + parameter.numel())
+            start += parameter.numel()
+
+
+def _spans(optimizer: Optimizer) -> list[slice]:
+    """The columns of each group."""
+    ends = list(accumulate(sum(parameter.numel() for parameter in group["params"]) for group in optimizer.param_groups))
+    return [slice(start, stop) for start, stop in pairwise([0, *ends])]
 
 
 def _moments(kind: type, same: dict[str, Any], optimizers: Sequence[Optimizer]) -> list[str]:
