@@ -5,7 +5,6 @@ either: an actor is only something that can be asked to keep a checkpoint, or be
 """
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -162,14 +161,13 @@ class Lanes:
 
     def _learn(self, lane: str, result: Mapping[str, Any]) -> None:
         """Takes in what a process has found out about training several together."""
-        for text in result.get("notes", ()):
-            meant = re.sub(r"[0-9.]+", "0", text)
-            if meant not in self._told:  # each process finds it out for itself, and measures a little otherwise
-                self._told.add(meant)
+        for about, text in result.get("notes", ()):
+            if about not in self._told:  # each process finds it out for itself, and measures a little otherwise
+                self._told.add(about)
                 self._conductor.note(text)
-        if result.get("room", 0) > 1:
-            self._width.stacks(result["room"])
-        if result.get("room", 0) > 1 and lane not in self._held_up:
+        room = result.get("room", 0)
+        self._width.stacks(room)
+        if room > 1 and lane not in self._held_up:
             self._wide[lane] = max(self._wide[lane], self._width.now())
 
     def _leaves(self, trial: str, said: Mapping[str, Any], decision: Decision) -> bool:

@@ -55,7 +55,7 @@ class Width:
         self._ended, self._trial_s, self._room = 0, 0.0, 0
 
     def stacks(self, room: int) -> None:
-        """A process has measured that so many networks are trained soonest together; 1 for none."""
+        """A process has measured that so many networks are trained soonest together; 1 for none, 0 for not known."""
         self._room = max(self._room, room)
 
     def slow(self) -> None:

@@ -136,10 +136,10 @@ class Cohort:
             goes_on = goes_on and time.monotonic() < until
         return True
 
-    def at(self, trial: str, epoch: int) -> Training | None:
-        """A member's training, where it has just trained that epoch: others may take over its weights."""
+    def at(self, trial: str, epoch: int) -> Callable[[Training], None] | None:
+        """What gives a training a member's weights, where that has just trained that epoch; None where nothing can."""
         session = self._members.get(trial)
-        return session.training if session is not None and session.at == epoch else None
+        return getattr(session.training, "give", None) if session is not None and session.at == epoch else None
 
     def keep(self) -> dict[str, int]:
         """Writes checkpoints of all members; per trial the newest saved epoch, 0 where there is none."""

@@ -23,7 +23,6 @@ class Learner:
         loss: of a batch.
         loop: accumulation, clipping and precision are looked at.
         device: where the model lies.
-        schedule: of the learning rate, stepped after every epoch; None for a rate that stays.
     """
 
     model: nn.Module
@@ -31,7 +30,6 @@ class Learner:
     loss: Loss
     loop: Loop
     device: torch.device
-    schedule: Any = None
     scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self) -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from trainables.metrics import Predictions
 
@@ -32,6 +31,8 @@ def predictions_of(outputs: Any, takes_logits: bool = False) -> Predictions:
     are_shares = not takes_logits and flat.min(initial=0) >= 0 and flat.max(initial=1) <= 1
 
     def pairs() -> Any:
+        from scipy import special  # a quarter of a second of every worker, which few metrics need
+
         second = flat if are_shares else special.expit(flat)
         return np.stack([1 - second, second], axis=1)
 
@@ -41,6 +42,8 @@ def predictions_of(outputs: Any, takes_logits: bool = False) -> Predictions:
 
 def _shares(outputs: Any, takes_logits: bool) -> Any:
     """`[N, C]` probabilities."""
+    from scipy import special
+
     outputs = outputs.astype("float64")
     sums = outputs.sum(1, keepdims=True)
     are_shares = not takes_logits and outputs.min() >= 0 and np.allclose(sums, 1, atol=0.02)  # bfloat16 rounds so much

@@ -54,7 +54,7 @@ class Session:
         by_last: whether a trial is worth its last report and not its best one.
         meter: measures what every epoch costs; None for no such metrics.
         log: takes what trials print; one serves all sessions of a process.
-        neighbour: finds a training of the same process by its trial, where that is at a certain epoch.
+        neighbour: finds what gives a training the weights of a trial of the same process, where that is at an epoch.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Session:
         by_last: bool = False,
         meter: Meter | None = None,
         log: Log | None = None,
-        neighbour: Callable[[str, int], Training | None] = lambda trial, epoch: None,
+        neighbour: Callable[[str, int], Callable[[Training], None] | None] = lambda trial, epoch: None,
     ):
         self._meter = meter
         self._by_last = by_last
@@ -314,14 +314,15 @@ class Session:
         assert leg is not None
         self._training = self._start(leg["params"], leg["seed"])
         shelf = self._store.shelf(leg["trial"])
-        donor = None
+        donor, source = None, leg["source"]
         try:
             epoch, folder, passed = shelf.newest(leg["upto"], leg["after"])
-            if folder is None and leg["source"] is not None:
-                donor = self._neighbour(leg["source"]["trial"], leg["source"]["epoch"])
-            if folder is None and not hasattr(donor, "take_over"):
-                folder, more = self._elsewhere(bool(passed))
+            if folder is None and source is not None:
+                donor = self._neighbour(source["trial"], source["epoch"])
+                folder, more = self._source() if donor is None else (None, [])
                 passed += more
+            elif folder is None and leg["upto"] > 0:
+                passed = passed or ["no checkpoint is left"]
             if not self._training.saves:
                 return
             shelf.tidy(leg["upto"])
@@ -329,20 +330,12 @@ class Session:
             raise LostError(f"its checkpoints cannot be read: {line_of(error)}") from error
         if folder is not None:
             self._training.load(folder)
-        elif donor is not None and hasattr(self._training, "take_over"):
-            self._training.take_over(donor)
+        elif donor is not None:
+            donor(self._training)
         start = "/".join(folder.parts[-4:]) if folder else "its beginning"  # trials/t00001/checkpoints/e00009
         self._notes += [f"{leg['trial']} goes on from {start}: {wrong}" for wrong in passed]
         self._epoch = epoch
         self._saver = Saver(shelf, epoch, leg["upto"], self._musts, self._last_epoch)
-
-    def _elsewhere(self, knows_why: bool) -> tuple[Path | None, list[str]]:
-        """Where to begin from if there is no checkpoint of one's own, and what is to be told of that."""
-        leg = self._leg
-        assert leg is not None
-        if leg["source"] is not None:
-            return self._source()
-        return None, ["no checkpoint is left"] if leg["upto"] > 0 and not knows_why else []
 
     def _source(self) -> tuple[Path | None, list[str]]:
         """The other trial's checkpoint whose weights this one takes over, and what is to be told of it.

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray import tune
@@ -79,7 +79,7 @@ class Legs(tune.Trainable):
         except Exception as error:  # noqa: BLE001 - nobody waits for this call: the next one tells of it
             self._trouble = error
 
-    def _at(self, trial: str, epoch: int) -> Training | None:
+    def _at(self, trial: str, epoch: int) -> Callable[[Training], None] | None:
         return self._cohort.at(trial, epoch)
 
     def keep(self) -> dict[str, int]:

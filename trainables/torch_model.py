@@ -93,13 +93,13 @@ class TorchTraining:
         device = device_of(self._loop)
         model = _checked("model", task.model(params), nn.Module).to(device)
         optimizer = _checked("optimizer", task.optimizer(params, model.parameters()), torch.optim.Optimizer)
-        paced = schedule.begin(task.schedule, params, optimizer)
         train, validation = (_placed(loader, device) for loader in self._loaders(params, brief))
         self.train, self.validation = train, validation
         mode = brief.mode if self._loop.watch == brief.metric else None
         self._patience = Patience(self._loop, mode, endless=brief.whole)
         loss = Loss(task.loss, _weights(self._loop, train, brief, device), params)
-        self.learner = Learner(model, optimizer, loss, self._loop, device, paced)
+        self.learner = Learner(model, optimizer, loss, self._loop, device)
+        self._schedule = schedule.begin(task.schedule, params, optimizer)
         self.share: Share | None = None
         self.lent_to: Any = None
         self._home: Callable[[], None] | None = None
@@ -113,8 +113,8 @@ class TorchTraining:
             return None
         self._epoch += 1
         metrics = self._shared() or self._train_alone()
-        if self.learner.schedule is not None:
-            schedule.step(self.learner.schedule, metrics, self._loop.watch)
+        if self._schedule is not None:
+            schedule.step(self._schedule, metrics, self._loop.watch)
         self._patience.look(metrics)
         return metrics
 
@@ -131,8 +131,8 @@ class TorchTraining:
     @property
     def may_change(self) -> bool:
         """Whether code of the user's own runs between two epochs, which may change more than numbers."""
-        schedule = type(self.learner.schedule).__module__
-        return self._batch_metrics is not None or not schedule.startswith(("torch.", "builtins"))
+        is_own = self._schedule is not None and not type(self._schedule).__module__.startswith("torch.")
+        return is_own or self._batch_metrics is not None
 
     @property
     def draws_to_validate(self) -> bool:
@@ -171,7 +171,7 @@ class TorchTraining:
         if self.share is not None:
             raise RuntimeError("its weights are an epoch ahead of what it has reported")
         self.come_home()
-        optimizer, paced = self.learner.optimizer, self.learner.schedule
+        optimizer, paced = self.learner.optimizer, self._schedule
         return {
             "model": self.learner.model.state_dict(),
             "optimizer": {"name": type(optimizer).__name__, **plain(optimizer.state_dict())},
@@ -189,9 +189,9 @@ class TorchTraining:
         """
         self._take(torch.load(folder / "state.pt", weights_only=True, map_location="cpu", mmap=True), folder.name)
 
-    def take_over(self, other: "TorchTraining") -> None:
-        """Goes on from another training in the same process, as from a checkpoint that it would write now."""
-        self._take(other._state(), "of its neighbour")
+    def give(self, other: "TorchTraining") -> None:
+        """Lets another training in the same process go on from here, as from a checkpoint that this one would write."""
+        other._take(self._state(), "of its neighbour")
 
     def _take(self, state: dict[str, Any], called: str) -> None:
         self.come_home(to_stay=True)
@@ -221,8 +221,8 @@ class TorchTraining:
     def _load_optimizer(self, saved: dict[str, Any], paced: dict[str, Any] | None) -> None:
         """Moments are taken over, settings are not; those of another kind of optimizer mean nothing."""
         optimizer = self.learner.optimizer
-        if paced is not None and self.learner.schedule is not None:
-            schedule.resume(self.learner.schedule, paced, optimizer.param_groups, saved["param_groups"])
+        if paced is not None and self._schedule is not None:
+            schedule.resume(self._schedule, paced, optimizer.param_groups, saved["param_groups"])
         if saved.pop("name") != type(optimizer).__name__:
             return
         groups = optimizer.param_groups

@@ -193,6 +193,11 @@ def state(run):
     return found
 
 
+def texts(stacks):
+    """What a process tells a study's reader."""
+    return [text for _, text in stacks.notes()]
+
+
 def alone(number, epochs, task=Net, **changes):
     """A trial's reports when it trains by itself, and what it has learned."""
     run, rows = trial(number, task, **changes), []

@@ -435,7 +435,7 @@ def test_a_lane_grows_to_what_its_process_has_measured_to_pay():
     first = json.loads(lanes.next_leg("a")["legs"])
     lanes.began("a", "actor")
 
-    on = lanes.heard("a", said("t00001", 1) | {"room": 16, "notes": ["trials of Net are trained 16 at a time"]})
+    on = lanes.heard("a", said("t00001", 1) | {"room": 16, "notes": [("the pace", "16 at a time")]})
 
     assert [leg["trial"] for leg in first] == ["t00001"]
     assert on
@@ -451,12 +451,12 @@ def test_what_processes_find_out_alike_is_noted_once():
         lanes.next_leg(lane)
         lanes.began(lane, "actor")
 
-    lanes.heard("a", said("t00001", 1) | {"room": 1, "notes": ["trials of Net: 8 at a time, 7.5 times as quick"]})
-    lanes.heard("b", said("t00003", 1) | {"room": 1, "notes": ["trials of Net: 16 at a time, 7.9 times as quick"]})
-    lanes.heard("b", said("t00003", 2) | {"room": 1, "notes": ["trials of Net are trained one by one"]})
+    lanes.heard("a", said("t00001", 1) | {"room": 1, "notes": [("the pace", "8 at a time")]})
+    lanes.heard("b", said("t00003", 1) | {"room": 1, "notes": [("the pace", "16 at a time")]})
+    lanes.heard("b", said("t00003", 2) | {"room": 1, "notes": [("why", "one by one")]})
 
     notes = [event["text"] for event in world.book.events if event["event"] == "note"]
-    assert notes == ["trials of Net: 8 at a time, 7.5 times as quick", "trials of Net are trained one by one"]
+    assert notes == ["8 at a time", "one by one"]
 
 
 def test_a_stack_that_takes_long_is_no_slow_trial():

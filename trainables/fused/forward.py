@@ -67,7 +67,7 @@ class Layered:
     """
 
     def __init__(self, model: nn.Module):
-        model = _skeleton(model)
+        model = copy.deepcopy(model)  # to look at a model is to run it, which may change buffers
         self._alias = _aliases(model)
         self._steps = {training: self._plan(model.train(training)) for training in (True, False)}
 
@@ -101,8 +101,9 @@ class Layered:
                     raise OddError("an output that is not the last value")
             else:
                 sources = [source.name if source.name != entry else None for source in node.all_input_nodes]
-                done = [source.name for source in node.all_input_nodes if _last_user(source) is node]
-                steps.append((node.name, self._step(node, modules), sources, [name for name in done if name != entry]))
+                inner = [source for source in node.all_input_nodes if source.name != entry]
+                done = [source.name for source in inner if max(source.users) is node]
+                steps.append((node.name, self._step(node, modules), sources, done))
                 last = node.name
         return steps
 
@@ -124,7 +125,7 @@ class Layered:
         if node.target in _PAIRS and len(rest) == 1 and not node.kwargs:
             [second] = rest
             if isinstance(second, fx.Node):
-                return _pair(call, first is second)
+                return _pair(call)
             if isinstance(second, int | float):
                 return lambda tensors, draws, value: call(value, second)
         raise OddError(f"{node.target} is not batched by hand")
@@ -214,7 +215,7 @@ class Mapped:
     """
 
     def __init__(self, model: nn.Module):
-        self._model = model = _skeleton(model)
+        self._model = model = copy.deepcopy(model)
         for name in rates_of([model]):
             path, _, own = name.rpartition(".")
             module = model.get_submodule(name)
@@ -256,16 +257,6 @@ class _Dropout(nn.Module):
         return self._mapped.masked(value, self._name, self._cut) if self.training else value
 
 
-def _skeleton(model: nn.Module) -> nn.Module:
-    """A copy, whose tensors are its own: looking at a model runs it, which may change buffers."""
-    return copy.deepcopy(model)
-
-
-def _last_user(node: fx.Node) -> fx.Node:
-    """Who needs a value last."""
-    return list(node.graph.nodes)[max(list(node.graph.nodes).index(user) for user in node.users)]
-
-
 def _aliases(model: nn.Module) -> dict[str, str]:
     """Every name of a tensor, also those of tied ones, and the one that it goes by."""
     first: dict[int, str] = {}
@@ -282,9 +273,9 @@ def _method(name: str) -> Callable[..., Any]:
     return lambda value, *args, **kwargs: getattr(value, name)(*args, **kwargs)
 
 
-def _pair(call: Callable[..., Any], is_itself: bool) -> Callable[..., Tensor]:
+def _pair(call: Callable[..., Any]) -> Callable[..., Tensor]:
     def step(tensors: Tensors, draws: Draws | None, left: Tensor, right: Tensor | None = None) -> Tensor:
-        right = left if right is None else right
+        right = left if right is None else right  # of a value and itself
         if left.ndim != right.ndim:
             raise OddError("values of different dimensions are combined")
         return call(left, right)

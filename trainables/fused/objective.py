@@ -1,5 +1,6 @@
 """The losses of K members at once."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -70,13 +71,17 @@ def _smoothed() -> Iterator[None]:
     """Lets torch's cross-entropy take a label smoothing per member: it is linear in it."""
     theirs = functional.cross_entropy
 
-    def cross_entropy(input: Tensor, target: Tensor, label_smoothing: Any = 0.0, **named: Any) -> Tensor:
-        if not isinstance(label_smoothing, Tensor):
-            return theirs(input, target, label_smoothing=label_smoothing, **named)
-        sharp, even = (theirs(input, target, label_smoothing=share, **named) for share in (0.0, 1.0))
-        return (1 - label_smoothing) * sharp + label_smoothing * even
+    signature = inspect.signature(theirs)
 
-    functional.cross_entropy = cross_entropy  # type: ignore[assignment]
+    def cross_entropy(*positional: Any, **named: Any) -> Tensor:
+        given = signature.bind(*positional, **named).arguments
+        smoothing = given.pop("label_smoothing", 0.0)
+        if not isinstance(smoothing, Tensor):
+            return theirs(**given, label_smoothing=smoothing)
+        sharp, even = (theirs(**given, label_smoothing=share) for share in (0.0, 1.0))
+        return (1 - smoothing) * sharp + smoothing * even
+
+    functional.cross_entropy = cross_entropy
     try:
         yield
     finally:

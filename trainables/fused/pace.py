@@ -24,6 +24,7 @@ from trainables.seeds import Generators
 from trainables.torch_model import TorchTraining
 
 SIZES = (2, 8, 32, 128, 512)
+MOST = 1024  # that share a process at all
 WORTH = 1.1  # times what a smaller stack does: the rest may be noise
 PAYS = 1.2  # times what one alone does: members wait for each other, and a sampler knows less of them
 _ENOUGH_S = 0.01  # of steps, for one figure
@@ -34,7 +35,7 @@ _SHARE = 0.25  # of the free memory that a stack may take
 
 @dataclass(frozen=True)
 class Pace:
-    """What was measured.
+    """What was measured; where nothing was, all that the memory allows are stacked.
 
     Attributes:
         gains: training throughput of a stack by its size, over that of one alone.
@@ -42,7 +43,7 @@ class Pace:
     """
 
     gains: dict[int, float] = field(default_factory=dict)
-    most: int = SIZES[-1]
+    most: int = MOST
 
     @property
     def best(self) -> int:
@@ -53,6 +54,11 @@ class Pace:
                 size, gain = other, self.gains[other]
         return size
 
+    @property
+    def largest(self) -> int:
+        """As many as are trained together."""
+        return min(self.best, self.most) if self.gains else self.most
+
     def gain(self, members: int) -> float:
         """Of so many, between those that were measured along a line."""
         sizes = [1, *sorted(self.gains)]
@@ -60,7 +66,7 @@ class Pace:
 
     def pays(self, members: int) -> bool:
         """Whether so many are trained sooner together."""
-        return members > 1 and self.gain(members) >= PAYS
+        return members > 1 and (not self.gains or self.gain(members) >= PAYS)
 
 
 def measured(training: TorchTraining, forward: Forward) -> Pace:

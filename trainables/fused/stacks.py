@@ -28,12 +28,12 @@ class _Kind:
 
     Attributes:
         forward: of their models; None where they train alone after all.
-        pace: what was measured; None where it was not.
+        pace: of stacks of them.
         crews: those that were trained together last.
     """
 
     forward: Forward | None
-    pace: Pace | None = None
+    pace: Pace = field(default_factory=Pace)
     crews: list[Crew] = field(default_factory=list)
 
 
@@ -53,11 +53,11 @@ class Stacks:
         self._kinds: dict[Signature, _Kind] = {}
         self._kind_of: WeakKeyDictionary[Any, Signature] = WeakKeyDictionary()
         self._told: set[str] = set()
-        self._notes: list[str] = []
+        self._notes: list[tuple[str, str]] = []
         self.room = 0
 
-    def notes(self) -> list[str]:
-        """What a reader of the study should know, once."""
+    def notes(self) -> list[tuple[str, str]]:
+        """What a reader of the study should know, once: what each is about, and the text."""
         notes, self._notes = self._notes, []
         return notes
 
@@ -116,7 +116,7 @@ class Stacks:
             if lost is not None and not str(lost).startswith("out of"):
                 raise lost from error
             if lost is not None and len(turns) > 2:  # fewer may find room
-                kind.pace = replace(kind.pace or Pace(), most=len(turns) // 2)
+                kind.pace = replace(kind.pace, most=len(turns) // 2)
                 return False
             kind.forward = None
             self._note(trainings[0], _why(error))
@@ -136,30 +136,23 @@ class Stacks:
         if not isinstance(training, TorchTraining):
             self._tell("trials are trained one by one: each is several trainings (folds or repeats)")
             return _ALONE
-        if training in self._kind_of and training.may_change and self._kind_of[training] is not _ALONE:
-            self._look_again(training)
-        if training not in self._kind_of:
-            try:
-                found = signature(training)
-                hash(found)
-                self._kind_of[training] = found
-            except Exception as error:  # noqa: BLE001 - a trial that cannot be looked at can be trained all the same
-                self._note(training, _why(error))
-                self._kind_of[training] = _ALONE
+        before = self._kind_of.get(training)
+        if before is None:
+            self._kind_of[training] = self._seen(training)
+        elif before is not _ALONE and training.may_change and self._seen(training) != before:
+            training.come_home(to_stay=True)
+            self._note(training, "what it holds changes from epoch to epoch")
+            self._kind_of[training] = _ALONE
         return self._kind_of[training]
 
-    def _look_again(self, training: TorchTraining) -> None:
-        """Of what the user's own code does between two epochs it is not known whether it changes more than numbers."""
-        before = self._kind_of.pop(training)
+    def _seen(self, training: TorchTraining) -> Signature:
         try:
-            after: Signature | None = signature(training)
-        except Exception:  # noqa: BLE001 - whatever it is, it was not so before
-            after = None
-        self._kind_of[training] = before
-        if after != before:
-            training.come_home(to_stay=True)
-            self._note(training, f"{difference(before, after) if after else 'something'} from epoch to epoch")
-            self._kind_of[training] = _ALONE
+            found = signature(training)
+            hash(found)
+        except Exception as error:  # noqa: BLE001 - noted; a trial that cannot be looked at can be trained all the same
+            self._note(training, _why(error))
+            return _ALONE
+        return found
 
     def _looked_at(self, kind: Signature, trainings: Sequence[TorchTraining]) -> _Kind | None:
         """What is known of a kind; None while it is not worth finding out."""
@@ -172,7 +165,7 @@ class Stacks:
             forward = agreed(trainings[:2])
             if self._measures:
                 found.pace = measured(trainings[0], forward)
-                self.room = max(self.room, min(found.pace.best, found.pace.most))
+                self.room = max(self.room, found.pace.largest)
                 self._note_pace(trainings[0], forward, found.pace)
         except Exception as error:  # noqa: BLE001 - the user's code, or torch's
             self._note(trainings[0], _why(error))
@@ -187,29 +180,27 @@ class Stacks:
         name, size = type(training.task).__name__, pace.best
         if size == 1:
             most = max(pace.gains.values(), default=1.0)
-            self._tell(f"trials of {name} are trained one by one: together they would be {most:.2g} times as quick")
-            return
-        how = "layers batched by hand" if isinstance(forward, Layered) else "torch.func.vmap"
-        self._tell(f"trials of {name} are trained {size} at a time ({how}), {pace.gains[size]:.2g} times as quick")
+            text = f"trials of {name} are trained one by one: together they would be {most:.2g} times as quick"
+        else:
+            how = "layers batched by hand" if isinstance(forward, Layered) else "torch.func.vmap"
+            text = f"trials of {name} are trained {size} at a time ({how}), {pace.gains[size]:.2g} times as quick"
+        self._tell(text, about=f"the pace of {name}")
 
-    def _tell(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self._notes.append(text)
+    def _tell(self, text: str, about: str | None = None) -> None:
+        """Once for each thing that it is about, which is the text itself where it has no figures in it."""
+        about = about or text
+        if about not in self._told:
+            self._told.add(about)
+            self._notes.append((about, text))
 
 
 def _why(error: BaseException) -> str:
     return str(error) if isinstance(error, OddError) else f"{type(error).__name__}: {line_of(error)}"
 
 
-def _dealt(names: list[str], pace: Pace | None) -> list[list[str]]:
+def _dealt(names: list[str], pace: Pace) -> list[list[str]]:
     """Names in stacks of no more members than pay, and none of so few that they do not."""
-    if pace is None:
-        return [names]
-    largest = min(pace.best if pace.gains else len(names), pace.most)
-    if largest < 2:
-        return []
-    parts = -(-len(names) // largest)
+    parts = -(-len(names) // max(1, pace.largest))
     size = -(-len(names) // parts)
     dealt = [names[start : start + size] for start in range(0, len(names), size)]
-    return [part for part in dealt if pace.pays(len(part)) or (len(part) > 1 and not pace.gains)]
+    return [part for part in dealt if pace.pays(len(part))]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests.kit.nets import CLASSES, ROWS, Net, alone, perceptron, state, trial
+from tests.kit.nets import CLASSES, ROWS, Net, alone, perceptron, state, texts, trial
 from trainables import Batches, TorchTrainable
 from trainables.fused import stacks as module
 from trainables.fused.stacks import Stacks
@@ -87,7 +87,7 @@ def test_code_that_says_float_is_compared_in_float64_all_the_same():
 
     runs, stacks = {"0": made(0), "1": made(1)}, Stacks(measures=False)
 
-    assert stacks.groups(runs) == [["0", "1"]], stacks.notes()
+    assert stacks.groups(runs) == [["0", "1"]], texts(stacks)
     assert torch.get_default_dtype() == torch.float32
     assert torch.ones(1, dtype=torch.int8).float().dtype == torch.float32
     assert stacks.train([(runs[name], int(name), 1) for name in runs])
@@ -115,7 +115,7 @@ def test_a_loss_that_counts_is_not_shared():
 
     stacks = assert_as_alone(of(model=make), {"0": {}, "4": {"lr": 0.1}})
 
-    assert "changes as it runs" in stacks.notes()[0]
+    assert "changes as it runs" in texts(stacks)[0]
 
 
 def test_a_trainable_that_counts_in_its_loss_is_not_counted_on():
@@ -142,7 +142,7 @@ def test_a_function_that_reaches_the_model_is_found():
 
     stacks = assert_as_alone(of(model=make, loss=loss), {"0": {}, "4": {"lr": 0.1}})
 
-    assert "the trainable's penalty holds a part of the model" in stacks.notes()[0]
+    assert "the trainable's penalty holds a part of the model" in texts(stacks)[0]
 
 
 class Annealing:
@@ -176,7 +176,7 @@ def test_what_changes_between_two_epochs_is_seen(freezes):
 
     stacks = assert_as_alone(of(model=make, loss=loss, schedule=schedule), {"0": {}, "4": {"lr": 0.1}})
 
-    assert "from epoch to epoch" in stacks.notes()[-1]
+    assert "from epoch to epoch" in texts(stacks)[-1]
 
 
 def test_numbers_deep_in_the_params_of_a_loss_may_differ():
@@ -187,7 +187,7 @@ def test_numbers_deep_in_the_params_of_a_loss_may_differ():
 
     stacks = assert_as_alone(of(loss=loss), changes)
 
-    assert stacks.notes() == []
+    assert texts(stacks) == []
 
 
 def test_many_kinds_are_forgotten_but_none_that_is_needed(monkeypatch):

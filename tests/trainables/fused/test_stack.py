@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.kit.nets import NETS, OPTIMIZERS, Net, alone, state, trial
+from tests.kit.nets import NETS, OPTIMIZERS, Net, alone, state, texts, trial
 from trainables.fused.stacks import Stacks
 from trainables.seeds import sow
 
@@ -22,7 +22,7 @@ def together(numbers, epochs, task=Net, leave=None, **changes):
         here = {name: run for name, run in runs.items() if epoch <= (leave or {}).get(int(name), epochs)}
         [group] = stacks.groups(here)
         assert set(group) == set(here)
-        assert stacks.train([(here[name], int(name), epoch) for name in group]), stacks.notes()
+        assert stacks.train([(here[name], int(name), epoch) for name in group]), texts(stacks)
         for name in group:
             rows[name].append(here[name].step())
     return {int(name): (rows[name], state(run)) for name, run in runs.items()}
@@ -80,6 +80,10 @@ def smoothed(self, output, target, params):
     return torch.nn.functional.cross_entropy(output, target, label_smoothing=params["lr"])
 
 
+def smoothed_by_place(self, output, target, params):
+    return torch.nn.functional.cross_entropy(output, target, None, None, -100, None, "mean", params["lr"])
+
+
 def scaled(self, output, target, params):
     return (output.squeeze(-1) - target).square().mean() * params["lr"]
 
@@ -89,6 +93,7 @@ def scaled(self, output, target, params):
     [
         of_loss(torch.nn.CrossEntropyLoss(label_smoothing=0.1)),
         of_loss(smoothed),
+        of_loss(smoothed_by_place),
         of_loss("multi_margin_loss"),
         of_loss(scaled, model=lambda self, params: torch.nn.Linear(12, 1).double(), metrics=()),
         of_loss("mse_loss", model=lambda self, params: torch.nn.Linear(12, 1).double(), metrics=()),

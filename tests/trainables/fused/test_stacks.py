@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.kit.nets import CLASSES, ROWS, Net, alone, perceptron, state, trial
+from tests.kit.nets import CLASSES, ROWS, Net, alone, perceptron, state, texts, trial
 from trainables import Batches
 from trainables.fused import stacks as module
 from trainables.fused.pace import Pace
@@ -146,7 +146,7 @@ def test_what_cannot_be_stacked_is_named_and_trains_alone(name):
 
     groups = stacks.groups(runs)
 
-    notes = stacks.notes()
+    notes = texts(stacks)
     assert groups == []
     assert len(notes) == 1
     assert notes[0].startswith(f"trials of {task.__name__} are trained one by one: ")
@@ -165,7 +165,7 @@ def test_a_parameter_without_a_gradient_is_named():
     stacks, task = Stacks(measures=False), model(Idle)
 
     assert stacks.groups({str(number): trial(number, task) for number in (0, 1)}) == []
-    assert "idle.weight gets no gradient" in stacks.notes()[0]
+    assert "idle.weight gets no gradient" in texts(stacks)[0]
 
 
 def test_looking_at_a_kind_leaves_its_members_and_the_generators_as_they_were():
@@ -198,7 +198,7 @@ def test_those_that_differ_are_stacked_with_their_like(changes, difference):
     stacks = Stacks(measures=False)
 
     assert stacks.groups(runs) == [["0", "2"], ["1", "3"]]
-    assert [note for note in stacks.notes() if difference in note]
+    assert [note for note in texts(stacks) if difference in note]
 
 
 def test_what_a_model_keeps_of_the_params_tells_it_from_others():
@@ -214,7 +214,7 @@ def test_what_a_model_keeps_of_the_params_tells_it_from_others():
     stacks = Stacks(measures=False)
 
     assert stacks.groups({str(number): trial(number, task) for number in (0, 1, 4)}) == [["0", "4"]]
-    assert "Steep's slope differs" in stacks.notes()[-1]
+    assert "Steep's slope differs" in texts(stacks)[-1]
 
 
 def test_a_lambda_that_knows_a_param_tells_a_model_from_others():
@@ -249,7 +249,7 @@ def test_an_epoch_that_fails_leaves_all_as_it_was_and_is_trained_alone():
 
     assert not stacks.train([(runs[name], int(name), 4) for name in runs])
 
-    assert "no rule for this" in stacks.notes()[-1]
+    assert "no rule for this" in texts(stacks)[-1]
     assert stacks.groups(runs) == []
     for number in (0, 1):
         sow(number, 4)
@@ -258,6 +258,25 @@ def test_an_epoch_that_fails_leaves_all_as_it_was_and_is_trained_alone():
         assert row == pytest.approx(expected[0][-1], abs=1e-10)
         for name, value in expected[1].items():
             assert torch.allclose(state(runs[str(number)])[name].double(), value.double(), atol=1e-10)
+
+
+def test_an_interruption_while_they_validate_leaves_all_as_it_was():
+    runs = {str(number): trial(number, net="attention") for number in (0, 1)}
+    stacks = Stacks(measures=False)
+    [group] = stacks.groups(runs)
+
+    def interrupted(judged):
+        list(judged)  # upon which its own model is an epoch ahead
+        raise KeyboardInterrupt
+
+    runs["1"].validated = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        stacks.train([(runs[name], int(name), 1) for name in group])
+
+    for name, run in runs.items():
+        fresh = state(trial(int(name), net="attention"))
+        assert state(run).keys() == fresh.keys()
+        assert all(torch.equal(value, fresh[key]) for key, value in state(run).items())
 
 
 def test_out_of_memory_makes_stacks_smaller(monkeypatch):
@@ -306,7 +325,7 @@ def test_as_many_are_stacked_as_pay(monkeypatch, gains, best, groups):
 
     assert stacks.room == best
     assert [len(group) for group in found] == groups
-    [note] = stacks.notes()
+    [note] = texts(stacks)
     assert ("one by one: together they would be" if best == 1 else f"{best} at a time") in note
 
 
@@ -322,4 +341,4 @@ def test_folds_and_repeats_train_alone():
     stacks = Stacks(measures=False)
 
     assert stacks.groups({"0": object(), "1": object()}) == []
-    assert "folds or repeats" in stacks.notes()[0]
+    assert "folds or repeats" in texts(stacks)[0]

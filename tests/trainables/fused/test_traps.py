@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests.kit.nets import Net, alone, perceptron, state, trial
+from tests.kit.nets import Net, alone, perceptron, state, texts, trial
 from trainables import Batches
 from trainables.fused.stacks import Stacks
 from trainables.seeds import sow
@@ -27,7 +27,7 @@ def epoch_of(stacks, runs, epochs):
     """One epoch of those that are stacked, and of the others alone; their reports."""
     rows, groups = {}, stacks.groups(runs)
     for group in groups:
-        assert stacks.train([(runs[name], int(name), epochs[name]) for name in group]), stacks.notes()
+        assert stacks.train([(runs[name], int(name), epochs[name]) for name in group]), texts(stacks)
     for name, run in runs.items():
         if run.share is None:
             sow(int(name), epochs[name])
@@ -170,7 +170,7 @@ def test_hooks_of_an_optimizer():
 
     stacks = assert_as_alone(of(optimizer=optimizer), {"0": {}, "4": {"lr": 0.1}})
 
-    assert "its SGD has hooks" in stacks.notes()[0]
+    assert "its SGD has hooks" in texts(stacks)[0]
 
 
 def test_a_step_of_ones_own():
@@ -182,7 +182,7 @@ def test_a_step_of_ones_own():
 
     stacks = assert_as_alone(of(optimizer=optimizer), {"0": {}, "4": {"lr": 0.1}})
 
-    assert "a step of its own" in stacks.notes()[0]
+    assert "a step of its own" in texts(stacks)[0]
 
 
 def test_a_trainable_that_keeps_its_model():
@@ -196,7 +196,7 @@ def test_a_trainable_that_keeps_its_model():
 
     stacks = assert_as_alone(of(model=make, loss=loss), {"0": {}, "4": {"lr": 0.1}})
 
-    assert "the trainable's net holds a part of the model" in stacks.notes()[0]
+    assert "the trainable's net holds a part of the model" in texts(stacks)[0]
 
 
 def test_draws_of_a_users_metrics():
@@ -260,7 +260,7 @@ def test_a_momentum_that_a_schedule_begins():
 def test_schedules_that_keep_their_own_numbers_in_the_optimizer(schedule):
     stacks = assert_as_alone(of(schedule=schedule), {"0": {"lr": 0.2}, "4": {"lr": 0.1}})
 
-    assert stacks.notes() == []
+    assert texts(stacks) == []
 
 
 def test_a_class_that_is_none_is_told_as_it_is_alone():
@@ -311,7 +311,7 @@ def test_a_neighbours_patience_is_its_own():
     one, other = trial(0, loop={"patience": 5}), trial(1, loop={"patience": 5})
     sow(0, 1)
     one.step()
-    other.take_over(one)
+    one.give(other)
 
     other._patience.state["without"] = 4
 
@@ -360,7 +360,7 @@ def test_half_precision(kind):
     stacks = Stacks(measures=False)
 
     assert stacks.groups({str(number): trial(number, task) for number in (0, 1)}) == []
-    assert "and not all float32" in stacks.notes()[0]
+    assert "and not all float32" in texts(stacks)[0]
 
 
 def test_what_cannot_be_looked_at_trains_alone():
@@ -371,7 +371,7 @@ def test_what_cannot_be_looked_at_trains_alone():
     stacks = Stacks(measures=True)
 
     assert stacks.groups({str(number): trial(number, odd) for number in (0, 1)}) == []
-    assert "trained one by one" in stacks.notes()[0]
+    assert "trained one by one" in texts(stacks)[0]
     assert_as_alone(of(optimizer=optimizer), {"0": {}, "4": {"lr": 0.1}})
 
 
