@@ -1,10 +1,12 @@
 """Networks of all kinds, and trials of them in float64."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from trainables import Batches, Loop, TorchTrainable
+from trainables.fused.stacks import Stacks
 from trainables.seeds import sow
 from trainables.torch_model import TorchTraining
 
@@ -193,9 +195,63 @@ def state(run):
     return found
 
 
+def of(**members):
+    """A `Net` with other members."""
+    return type("Variant", (Net,), members)
+
+
 def texts(stacks):
     """What a process tells a study's reader."""
     return [text for _, text in stacks.notes()]
+
+
+def epoch_of(stacks, runs, epochs):
+    """One epoch of those that are stacked, and of the others alone: their reports, and who was stacked.
+
+    Args:
+        stacks: of the process.
+        runs: trials by their numbers, as texts.
+        epochs: the one that is next, of all or of each.
+    """
+    epochs = epochs if isinstance(epochs, dict) else dict.fromkeys(runs, epochs)
+    for group in stacks.groups(runs):
+        assert stacks.train([(runs[name], int(name), epochs[name]) for name in group]), texts(stacks)
+    stacked = {name for name, run in runs.items() if run.share is not None}
+    rows = {}
+    for name, run in runs.items():
+        if name not in stacked:
+            sow(int(name), epochs[name])
+        rows[name] = run.step()
+    return rows, stacked
+
+
+def assert_as_alone(task, members, *, stacked, measures=False, epochs=6):
+    """That trials learn what each learns alone, and that all of them are stacked to the end, or not all.
+
+    Args:
+        task: of all.
+        members: changes of params by the trials' numbers, as texts.
+        stacked: what is expected.
+        measures: as `fuse="auto"` does.
+        epochs: to train.
+
+    Returns:
+        What the process tells a study's reader.
+    """
+    runs = {name: trial(int(name), task, **changes) for name, changes in members.items()}
+    stacks, rows, who = Stacks(measures), [], set()
+    for epoch in range(1, epochs + 1):
+        row, who = epoch_of(stacks, runs, epoch)
+        rows.append(row)
+    said = texts(stacks)
+    assert (who == runs.keys()) == stacked, said
+    for name, changes in members.items():
+        expected, learned = alone(int(name), epochs, task, **changes)
+        for row, other in zip(rows, expected, strict=True):
+            assert row[name] == pytest.approx(other, abs=1e-10)
+        for key, value in learned.items():
+            assert torch.allclose(state(runs[name])[key].double(), value.double(), atol=1e-9), key
+    return said
 
 
 def alone(number, epochs, task=Net, **changes):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests.kit.nets import CLASSES, ROWS, Net, alone, perceptron, state, texts, trial
+from tests.kit.nets import CLASSES, ROWS, assert_as_alone, of, perceptron, texts, trial
 from trainables import Batches, TorchTrainable
 from trainables.fused import stacks as module
 from trainables.fused.stacks import Stacks
@@ -18,33 +18,15 @@ from trainables.seeds import sow
 from trainables.torch_model import TorchTraining
 
 
-def of(**members):
-    return type("Variant", (Net,), members)
+class Casting(nn.Module):
+    """Says float32 in its forward."""
 
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(12, 1)
 
-def trained(task, changes, epochs=5):
-    """Reports of members by their numbers, and their trainings, together wherever that is possible."""
-    runs, stacks = {name: trial(int(name), task, **more) for name, more in changes.items()}, Stacks(measures=False)
-    rows = {name: [] for name in runs}
-    for epoch in range(1, epochs + 1):
-        for group in stacks.groups(runs):
-            assert stacks.train([(runs[name], int(name), epoch) for name in group])
-        for name, run in runs.items():
-            if run.share is None:
-                sow(int(name), epoch)
-            rows[name].append(run.step())
-    return rows, runs, stacks
-
-
-def assert_as_alone(task, changes):
-    rows, runs, stacks = trained(task, changes)
-    for name, more in changes.items():
-        expected, learned = alone(int(name), 5, task, **more)
-        for row, other in zip(rows[name], expected, strict=True):
-            assert row == pytest.approx(other, abs=1e-9)
-        assert all(torch.allclose(state(runs[name])[key].double(), value.double(), atol=1e-9)
-                   for key, value in learned.items())  # fmt: skip
-    return stacks
+    def forward(self, rows):
+        return self.layer(rows.float() / 255)
 
 
 class Plain(TorchTrainable):
@@ -54,16 +36,7 @@ class Plain(TorchTrainable):
         self.root, self.names, self.steps = Path("data"), np.array(["ill", "well"]), range(3)
 
     def model(self, params):
-        class Casting(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.layer = nn.Linear(12, 1)
-
-            def forward(self, rows):
-                return self.layer(rows.float() / 255)
-
-        kind = self.__dict__.setdefault("kind", Shared.setdefault("kind", Casting))
-        return kind()
+        return Casting()
 
     def optimizer(self, params, parameters):
         return torch.optim.Adam(parameters, lr=params["lr"])
@@ -75,9 +48,6 @@ class Plain(TorchTrainable):
     def data(self, params):
         pixels = (ROWS * 50 + 128).clamp(0, 255).to(torch.uint8)
         return Batches(pixels[:120], CLASSES[:120], 16, shuffle=True), Batches(pixels[120:], CLASSES[120:], 64)
-
-
-Shared = {}
 
 
 def test_code_that_says_float_is_compared_in_float64_all_the_same():
@@ -113,9 +83,9 @@ def test_a_loss_that_counts_is_not_shared():
         self.loss = Counting()
         return perceptron().double()
 
-    stacks = assert_as_alone(of(model=make), {"0": {}, "4": {"lr": 0.1}})
+    said = assert_as_alone(of(model=make), {"0": {}, "4": {"lr": 0.1}}, stacked=False)
 
-    assert "changes as it runs" in texts(stacks)[0]
+    assert "changes as it runs" in said[0]
 
 
 def test_a_trainable_that_counts_in_its_loss_is_not_counted_on():
@@ -127,7 +97,7 @@ def test_a_trainable_that_counts_in_its_loss_is_not_counted_on():
         self.calls += 1
         return functional.cross_entropy(output, target) * min(1.0, self.calls / 30)
 
-    assert_as_alone(of(model=make, loss=loss), {"0": {}, "4": {"lr": 0.1}})
+    assert_as_alone(of(model=make, loss=loss), {"0": {}, "4": {"lr": 0.1}}, stacked=False)
 
 
 def test_a_function_that_reaches_the_model_is_found():
@@ -140,9 +110,9 @@ def test_a_function_that_reaches_the_model_is_found():
     def loss(self, output, target):
         return functional.cross_entropy(output, target) + 0.1 * self.penalty()
 
-    stacks = assert_as_alone(of(model=make, loss=loss), {"0": {}, "4": {"lr": 0.1}})
+    said = assert_as_alone(of(model=make, loss=loss), {"0": {}, "4": {"lr": 0.1}}, stacked=False)
 
-    assert "the trainable's penalty holds a part of the model" in texts(stacks)[0]
+    assert "the trainable's penalty holds a part of the model" in said[0]
 
 
 class Annealing:
@@ -174,9 +144,9 @@ def test_what_changes_between_two_epochs_is_seen(freezes):
     def schedule(self, params, optimizer):
         return Annealing(self, optimizer, freezes)
 
-    stacks = assert_as_alone(of(model=make, loss=loss, schedule=schedule), {"0": {}, "4": {"lr": 0.1}})
+    said = assert_as_alone(of(model=make, loss=loss, schedule=schedule), {"0": {}, "4": {"lr": 0.1}}, stacked=False)
 
-    assert "from epoch to epoch" in texts(stacks)[-1]
+    assert "from epoch to epoch" in said[-1]
 
 
 def test_numbers_deep_in_the_params_of_a_loss_may_differ():
@@ -185,9 +155,7 @@ def test_numbers_deep_in_the_params_of_a_loss_may_differ():
 
     changes = {"0": {"of": {"loss": {"smoothing": 0.1}}}, "4": {"of": {"loss": {"smoothing": 0.3}}}}
 
-    stacks = assert_as_alone(of(loss=loss), changes)
-
-    assert texts(stacks) == []
+    assert assert_as_alone(of(loss=loss), changes, stacked=True) == []
 
 
 def test_many_kinds_are_forgotten_but_none_that_is_needed(monkeypatch):

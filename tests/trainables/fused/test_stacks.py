@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.kit.nets import CLASSES, ROWS, Net, alone, perceptron, state, texts, trial
+from tests.kit.nets import CLASSES, ROWS, alone, epoch_of, of, perceptron, state, texts, trial
 from trainables import Batches
 from trainables.fused import stacks as module
 from trainables.fused.pace import Pace
@@ -15,10 +15,6 @@ from trainables.fused.stacks import Stacks
 from trainables.seeds import sow
 
 RANDOM = random.Random(1)
-
-
-def of(**members):
-    return type("Variant", (Net,), members)
 
 
 def model(make):
@@ -231,10 +227,7 @@ def test_an_epoch_that_fails_leaves_all_as_it_was_and_is_trained_alone():
     runs = {str(number): trial(number) for number in (0, 1)}
     stacks = Stacks(measures=False)
     for epoch in (1, 2, 3):
-        [group] = stacks.groups(runs)
-        stacks.train([(runs[name], int(name), epoch) for name in group])
-        for name in group:
-            runs[name].step()
+        epoch_of(stacks, runs, epoch)
     crew = stacks._kinds[stacks._kind_of[runs["0"]]].crews[0]
     stack, calls = crew._stack, []
     step = stack._vectors.step

@@ -7,46 +7,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests.kit.nets import Net, alone, perceptron, state, texts, trial
+from tests.kit.nets import Net, alone, assert_as_alone, epoch_of, of, perceptron, state, texts, trial
 from trainables import Batches
+from trainables.fused import stacks as stacks_module
+from trainables.fused.pace import Pace
 from trainables.fused.stacks import Stacks
 from trainables.seeds import sow
-
-EPOCHS = 6
-
-
-def of(**members):
-    return type("Variant", (Net,), members)
 
 
 def model(make):
     return of(model=lambda self, params: make(params).double())
-
-
-def epoch_of(stacks, runs, epochs):
-    """One epoch of those that are stacked, and of the others alone; their reports."""
-    rows, groups = {}, stacks.groups(runs)
-    for group in groups:
-        assert stacks.train([(runs[name], int(name), epochs[name]) for name in group]), texts(stacks)
-    for name, run in runs.items():
-        if run.share is None:
-            sow(int(name), epochs[name])
-        rows[name] = run.step()
-    return rows
-
-
-def assert_as_alone(task, members, measures=False):
-    """That they are stacked with their like, or not, and learn what they learn alone."""
-    runs, stacks = {name: trial(int(name), task, **changes) for name, changes in members.items()}, Stacks(measures)
-    rows = [epoch_of(stacks, runs, dict.fromkeys(runs, epoch)) for epoch in range(1, EPOCHS + 1)]
-
-    for name, changes in members.items():
-        expected, learned = alone(int(name), EPOCHS, task, **changes)
-        for row, other in zip(rows, expected, strict=True):
-            assert row[name] == pytest.approx(other, abs=1e-10)
-        for key, value in learned.items():
-            assert torch.allclose(state(runs[name])[key].double(), value.double(), atol=1e-9), key
-    return stacks
 
 
 class Conditional(nn.Module):
@@ -141,25 +111,27 @@ RATES = [
 @pytest.mark.parametrize("measures", [False, True])
 @pytest.mark.parametrize("members", RATES)
 @pytest.mark.parametrize("kind", [Conditional, Reading, Hidden])
-def test_a_rate_that_a_model_looks_at(kind, members, measures):
-    assert_as_alone(model(lambda params: kind(params["dropout"])), members, measures)
+def test_a_rate_that_a_model_looks_at(monkeypatch, kind, members, measures):
+    monkeypatch.setattr(stacks_module, "measured", lambda training, forward: Pace({2: 2.0}))
+    # What a model does where its rate is 0 is not known of one whose rate is not, nor the other way round.
+    stacked = kind is Conditional and members["0"]["dropout"] > 0
+    task = model(lambda params: kind(params["dropout"]))
+    assert_as_alone(task, members, stacked=stacked, measures=measures)
 
 
 def test_a_method_of_an_object_that_differs():
     task = model(lambda params: Acting(Slope(params["lr"]).go))
 
-    assert_as_alone(task, {"0": {"lr": 0.1}, "4": {"lr": 0.2}})
+    assert_as_alone(task, {"0": {"lr": 0.1}, "4": {"lr": 0.2}}, stacked=False)
 
 
 def test_a_function_that_knows_its_own_model():
-    stacks = assert_as_alone(model(lambda params: Selfish()), {"0": {}, "4": {"lr": 0.1}})
-
-    assert stacks.groups({"0": trial(0, task := model(lambda params: Selfish())), "4": trial(4, task)}) == [["0", "4"]]
+    assert_as_alone(model(lambda params: Selfish()), {"0": {}, "4": {"lr": 0.1}}, stacked=True)
 
 
 @pytest.mark.parametrize("make", [masking_gradients, lambda params: Ageing()])
 def test_what_a_model_hides(make):
-    assert_as_alone(model(make), {"0": {}, "4": {"lr": 0.1}})
+    assert_as_alone(model(make), {"0": {}, "4": {"lr": 0.1}}, stacked=False)
 
 
 def test_hooks_of_an_optimizer():
@@ -168,9 +140,9 @@ def test_hooks_of_an_optimizer():
         made.register_step_post_hook(lambda one, *_: [p.data.clamp_(0) for p in one.param_groups[0]["params"]])
         return made
 
-    stacks = assert_as_alone(of(optimizer=optimizer), {"0": {}, "4": {"lr": 0.1}})
+    said = assert_as_alone(of(optimizer=optimizer), {"0": {}, "4": {"lr": 0.1}}, stacked=False)
 
-    assert "its SGD has hooks" in texts(stacks)[0]
+    assert "its SGD has hooks" in said[0]
 
 
 def test_a_step_of_ones_own():
@@ -180,9 +152,9 @@ def test_a_step_of_ones_own():
         made.step = lambda closure=None: (plain(), plain())
         return made
 
-    stacks = assert_as_alone(of(optimizer=optimizer), {"0": {}, "4": {"lr": 0.1}})
+    said = assert_as_alone(of(optimizer=optimizer), {"0": {}, "4": {"lr": 0.1}}, stacked=False)
 
-    assert "a step of its own" in texts(stacks)[0]
+    assert "a step of its own" in said[0]
 
 
 def test_a_trainable_that_keeps_its_model():
@@ -194,16 +166,16 @@ def test_a_trainable_that_keeps_its_model():
     def loss(self, output, target):
         return functional.cross_entropy(output, target) + 0.1 * sum(p.square().sum() for p in self.net.parameters())
 
-    stacks = assert_as_alone(of(model=make, loss=loss), {"0": {}, "4": {"lr": 0.1}})
+    said = assert_as_alone(of(model=make, loss=loss), {"0": {}, "4": {"lr": 0.1}}, stacked=False)
 
-    assert "the trainable's net holds a part of the model" in texts(stacks)[0]
+    assert "the trainable's net holds a part of the model" in said[0]
 
 
 def test_draws_of_a_users_metrics():
     def metrics(self, output, target):
         return {"noise": torch.rand(()) + float(len(target))}
 
-    assert_as_alone(of(metrics=metrics), {"0": {"dropout": 0.3}, "4": {"lr": 0.1}})
+    assert_as_alone(of(metrics=metrics), {"0": {"dropout": 0.3}, "4": {"lr": 0.1}}, stacked=True)
 
 
 def test_attention_with_padding_only_where_it_validates():
@@ -227,7 +199,7 @@ def test_attention_with_padding_only_where_it_validates():
 
     task = of(model=lambda self, params: Padded().double(), data=data)
 
-    assert_as_alone(task, {"0": {}, "4": {"lr": 0.1}})
+    assert_as_alone(task, {"0": {}, "4": {"lr": 0.1}}, stacked=True)
 
 
 def test_a_momentum_that_a_schedule_begins():
@@ -247,7 +219,8 @@ def test_a_momentum_that_a_schedule_begins():
 
     task = of(schedule=lambda self, params, optimizer: Begins(optimizer))
 
-    assert_as_alone(task, {"0": {"momentum": 0.0}, "4": {"momentum": 0.5}, "8": {"momentum": 0.0, "lr": 0.1}})
+    members = {"0": {"momentum": 0.0}, "4": {"momentum": 0.5}, "8": {"momentum": 0.0, "lr": 0.1}}
+    assert_as_alone(task, members, stacked=True)
 
 
 @pytest.mark.parametrize(
@@ -258,9 +231,7 @@ def test_a_momentum_that_a_schedule_begins():
     ],
 )
 def test_schedules_that_keep_their_own_numbers_in_the_optimizer(schedule):
-    stacks = assert_as_alone(of(schedule=schedule), {"0": {"lr": 0.2}, "4": {"lr": 0.1}})
-
-    assert texts(stacks) == []
+    assert assert_as_alone(of(schedule=schedule), {"0": {"lr": 0.2}, "4": {"lr": 0.1}}, stacked=True) == []
 
 
 def test_a_class_that_is_none_is_told_as_it_is_alone():
@@ -286,7 +257,7 @@ def test_one_that_trained_alone_for_an_epoch_comes_back_as_it_is():
     for here in (runs, runs, {"0": runs["0"]}, late, late):
         for name in here:
             epochs[name] += 1
-        rows.append(epoch_of(stacks, here, epochs)["0"])
+        rows.append(epoch_of(stacks, here, epochs)[0]["0"])
 
     expected, learned = alone(0, 5)
     assert rows == [pytest.approx(row, abs=1e-10) for row in expected]
@@ -329,14 +300,14 @@ def test_looking_at_a_kind_changes_no_buffer():
             self.seen.add_(1)
             return self.layer(rows)
 
-    assert_as_alone(model(lambda params: Counts()), {"0": {}, "4": {"lr": 0.1}})
+    assert_as_alone(model(lambda params: Counts()), {"0": {}, "4": {"lr": 0.1}}, stacked=True)
 
 
 def test_a_stack_that_cannot_grow_leaves_its_members_as_they_are(monkeypatch):
     runs, stacks = {str(number): trial(number) for number in (0, 1, 2)}, Stacks(measures=False)
     two = {name: runs[name] for name in ("0", "1")}
     for epoch in (1, 2):
-        epoch_of(stacks, two, dict.fromkeys(two, epoch))
+        epoch_of(stacks, two, epoch)
     from trainables.fused.stack import Stack
 
     def failing(self, learners):
@@ -372,7 +343,7 @@ def test_what_cannot_be_looked_at_trains_alone():
 
     assert stacks.groups({str(number): trial(number, odd) for number in (0, 1)}) == []
     assert "trained one by one" in texts(stacks)[0]
-    assert_as_alone(of(optimizer=optimizer), {"0": {}, "4": {"lr": 0.1}})
+    assert_as_alone(of(optimizer=optimizer), {"0": {}, "4": {"lr": 0.1}}, stacked=True)
 
 
 def test_metrics_that_raise_end_their_own_trial():
