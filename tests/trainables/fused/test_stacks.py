@@ -322,14 +322,6 @@ def test_as_many_are_stacked_as_pay(monkeypatch, gains, best, groups):
     assert ("one by one: together they would be" if best == 1 else f"{best} at a time") in note
 
 
-def test_a_small_network_is_measured_to_pay():
-    stacks = Stacks(measures=True)
-
-    stacks.groups({"0": trial(0)})
-
-    assert stacks.room >= 8  # 10 times as many a second and more on every machine that we have seen
-
-
 def test_folds_and_repeats_train_alone():
     stacks = Stacks(measures=False)
 
