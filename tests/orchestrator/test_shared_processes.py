@@ -1,5 +1,6 @@
 """Studies whose trials share processes, on a real Ray: they are what they would be alone."""
 
+import collections
 import itertools
 import json
 import os
@@ -188,24 +189,29 @@ def of_net(tmp_path, strategy, trials, **more):
     return study.run(trials=trials, progress=False)
 
 
-def assert_alike(found, expected):
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The curves of twelve networks that are trained one by one."""
+    return curves(of_net(tmp_path_factory.mktemp("alone"), Random() + FullLength(8), 12))
+
+
+def assert_alike(found, alone):
+    """That those of a study's trials which were trained alone too have the same curves: same seeds and params."""
     names = ["trial", "epoch", "loss", "accuracy"]
-    ours, theirs = (curves(each)[names].set_index(["trial", "epoch"]) for each in (found, expected))
-    assert ours.index.equals(theirs.index)
-    assert np.allclose(ours, theirs, rtol=0, atol=1e-9)
+    both = curves(found)[names].merge(alone[names], on=["trial", "epoch"], suffixes=("", " alone"))
+    assert len(both) == min(len(alone), len(curves(found)))
+    for name in ("loss", "accuracy"):
+        assert np.allclose(both[name], both[f"{name} alone"], rtol=0, atol=1e-9)
 
 
-def test_networks_that_are_trained_together_have_the_curves_that_they_have_alone(tmp_path):
-    alone = of_net(tmp_path, Random() + FullLength(6), 12, name="alone")
-    together = of_net(tmp_path, Random() + FullLength(6), 12, name="stacked", fuse=6)
-    found_out = of_net(tmp_path, Random() + FullLength(6), 48, name="auto", fuse="auto")
+def test_networks_that_are_trained_together_have_the_curves_that_they_have_alone(tmp_path, alone):
+    together = of_net(tmp_path, Random() + FullLength(8), 12, name="stacked", fuse=6)
+    found_out = of_net(tmp_path, Random() + FullLength(8), 48, name="auto", fuse="auto")
 
     assert together.record.counts() == {"ended": 12}
     assert_alike(together, alone)
     assert [note for note in found_out.record.notes if "at a time (layers batched by hand)" in note]
-    first = curves(found_out)
-    first = first[first.trial.isin(set(curves(alone).trial))]  # the same seeds and params, in larger company
-    assert np.allclose(first.loss.to_numpy(), curves(alone).loss.to_numpy(), rtol=0, atol=1e-9)
+    assert_alike(found_out, alone)
     assert (together.frame().seconds > 0).all()
 
 
@@ -231,3 +237,33 @@ def test_why_networks_train_one_by_one_is_in_the_ledger(tmp_path):
     assert results.record.notes == [
         "trials of Recurrent are trained one by one: GRU (cells): torch has no batching rule for it"
     ]
+
+
+def test_networks_whose_process_dies_go_on_from_their_checkpoints(tmp_path, alone):
+    class Deadly(Net):
+        marker, calls = str(tmp_path / "died"), []
+
+        def metrics(self, output, target):
+            self.calls.append(1)
+            if len(self.calls) == 20 and not os.path.exists(self.marker):  # in the fifth epoch of four trials
+                open(self.marker, "w").close()
+                os._exit(9)
+            return {"accuracy": (output.argmax(1) == target).double().mean()}
+
+    study = Study(Deadly, SPACE, "min loss", Random() + FullLength(8), storage=tmp_path, data=Data("iris"), fuse=4)
+    together = study.run(trials=4, progress=False)
+
+    assert os.path.exists(tmp_path / "died")
+    assert together.record.counts() == {"ended": 4}
+    assert_alike(together, alone)
+    assert all(trial.faults == 0 for trial in together.record.trials.values())  # nobody knows who did it
+
+
+def test_a_population_is_trained_together(tmp_path):
+    results = of_net(tmp_path, Random() + PBT(max_epochs=8, every=2, population=6), None, fuse=6)
+
+    assert results.record.counts() == {"ended": 6}
+    assert results.record.notes == []
+    kinds = collections.Counter(event["event"] for event in ledger.read(results.folder / "ledger").events)
+    assert kinds["trial_exploited"] >= 2
+    assert (curves(results).groupby("trial").epoch.apply(list).map(len) == 8).all()
