@@ -166,7 +166,8 @@ def plot(path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(8, 4.8), layout="constrained")
     found = sorted(json.loads(FOUND.read_text()), key=lambda one: one["alone_us"] / one["gains"]["128"])
     for one in found:
-        if one["optimizer"] == "AdamW" and one["batch"] == 32 and not one["network"].startswith("ResNet"):
+        is_variant = one["network"].endswith(("dropouts", "by vmap"))
+        if one["optimizer"] == "AdamW" and one["batch"] == 32 and one["device"] == "cpu" and not is_variant:
             alone_s = 20 * one["steps_an_epoch"] * one["alone_us"] / 1e6
             rates = {1: 1 / alone_s} | {int(size): gain / alone_s for size, gain in one["gains"].items() if size != "1"}
             axes.plot(list(rates), list(rates.values()), marker="o", label=one["network"])

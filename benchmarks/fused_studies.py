@@ -6,16 +6,15 @@ Ray Tune's searcher is Optuna's TPE. `fused.py studies` runs it.
 """
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve()
+from apart import measured, tell
+
 STUDIES = (("64-32-16-10", 128, 5), ("64-128-64-10", 128, 5), ("64-32-16-10", 512, 2))  # network, trials, seeds
 EPOCHS, BATCH = 20, 32
 SPACE = {"lr": (1e-4, 1.0), "decay": (1e-6, 1e-1)}
@@ -148,27 +147,18 @@ def child(entry: str, network: str, trials: int, seed: int) -> None:
     import ray
     import ray.tune  # which costs a second, whoever comes first
 
-    sys.path.insert(0, str(HERE.parent))
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     if entry in FUSE:
         found = a440(network, trials, seed, FUSE[entry])
     else:
         found = ray_tune(network, trials, seed, entry == BEST)
-    print("FOUND " + json.dumps(found))
+    tell(found)
 
 
 def measure(entry: str, network: str, trials: int, seed: int) -> Found:
     """From a process of its own."""
-    path = os.pathsep.join([str(HERE.parent), str(HERE.parent.parent)])
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": path}
-    if entry == BEST:
-        environment["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    command = [sys.executable, str(HERE), entry, network, str(trials), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
-    found = [line.removeprefix("FOUND ") for line in done.stdout.splitlines() if line.startswith("FOUND ")]
-    if not found:
-        raise RuntimeError(f"{entry} failed:\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}")
-    seconds, after, accuracy = json.loads(found[0])
+    quiet = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"} if entry == BEST else {}
+    seconds, after, accuracy = measured(__file__, entry, network, trials, seed, **quiet)
     return seconds, after, accuracy
 
 

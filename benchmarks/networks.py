@@ -14,12 +14,24 @@ from trainables.seeds import sow
 from trainables.torch_model import TorchTraining
 
 
-def perceptron(*widths: int, normalized: bool = False) -> nn.Module:
-    """Linear layers with ReLU between them, and batch normalizations before each where they are wanted."""
+def perceptron(*widths: int, normalized: bool = False, dropout: float = 0.0) -> nn.Module:
+    """Linear layers with ReLU between them; batch normalizations before each, dropouts after each, where wanted."""
     layers: list[nn.Module] = [nn.BatchNorm1d(widths[0])] if normalized else []
     for inputs, outputs in pairwise(widths[:-1]):
         layers += [nn.Linear(inputs, outputs), *([nn.BatchNorm1d(outputs)] if normalized else []), nn.ReLU()]
+        layers += [nn.Dropout(dropout)] if dropout else []
     return nn.Sequential(*layers, nn.Linear(*widths[-2:]))
+
+
+class Reshaping(nn.Module):
+    """A network whose forward is not known layer by layer, and so runs by `torch.func.vmap`."""
+
+    def __init__(self, parts: nn.Module):
+        super().__init__()
+        self.parts = parts
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.parts(rows.view(len(rows), -1))
 
 
 class Convolutions(nn.Module):
@@ -76,6 +88,8 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "64-32-16-10": lambda: perceptron(64, 32, 16, 10),
     "64-128-64-10": lambda: perceptron(64, 128, 64, 10),
     "64-512-256-10": lambda: perceptron(64, 512, 256, 10),
+    "64-32-16-10, dropouts": lambda: perceptron(64, 32, 16, 10, dropout=0.2),
+    "64-32-16-10, by vmap": lambda: Reshaping(perceptron(64, 32, 16, 10)),
     "tabular, BatchNorm": lambda: perceptron(64, 64, 32, 10, normalized=True),
     "small CNN": Convolutions,
     "transformer encoder": Encoder,

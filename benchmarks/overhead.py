@@ -5,18 +5,17 @@ start of Ray and the import of Ray Tune are not counted for anybody. Run: python
 """
 
 import argparse
-import json
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve()
+from apart import measured, tell
+
 REPORTS = 2_000  # per trial, in the report benchmark
 
 
@@ -187,20 +186,7 @@ def child(name: str, count: int) -> None:
         ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     found = ENTRIES[name](count)
     found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print("FIGURES " + json.dumps(found))
-
-
-def measure(name: str, count: int) -> dict[str, float]:
-    """The figures of one entry, from a process of its own."""
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(HERE.parent.parent)}
-    done = subprocess.run(
-        [sys.executable, str(HERE), "--child", name, str(count)], capture_output=True, text=True, env=environment
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("FIGURES ")]
-    if not lines:
-        raise RuntimeError(f"{name} {count} failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
-    found: dict[str, float] = json.loads(lines[-1].removeprefix("FIGURES "))
-    return found
+    tell(found)
 
 
 def compare(plan: list[tuple[str, int]], repeats: int) -> dict[tuple[str, int], dict[str, float]]:
@@ -210,7 +196,7 @@ def compare(plan: list[tuple[str, int]], repeats: int) -> dict[tuple[str, int], 
         for key in plan:
             if key[0] == "ray_defaults" and repeat > 0:
                 continue  # minutes long, and far from the bar
-            runs[key].append(measure(*key))
+            runs[key].append(measured(__file__, "--child", *key))
             print(f"  {key[0]} {key[1]}: {runs[key][-1]}", file=sys.stderr, flush=True)
     return {key: {f: statistics.median(r[f] for r in rows) for f in rows[0]} for key, rows in runs.items()}
 

@@ -5,17 +5,14 @@ counted for anybody; the start of the worker processes is. Run: python benchmark
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve()
+from apart import measured, tell
+
 TRIALS = {"a440": 400, "a440, fuse='auto'": 4000, "a440, fuse=64": 4000, "Ray Tune, best settings": 4000}
 
 
@@ -95,18 +92,7 @@ def child(entry: str, task: str, trials: int) -> None:
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     fuse = {"a440, fuse='auto'": "auto", "a440, fuse=64": 64}.get(entry)
     spent = ray_best(task, trials) if entry.startswith("Ray") else a440(task, trials, fuse)
-    print("FOUND " + json.dumps(spent))
-
-
-def measure(entry: str, task: str, trials: int) -> float:
-    """Seconds, from a process of its own."""
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(HERE.parent.parent)}
-    command = [sys.executable, str(HERE), "--child", entry, task, str(trials)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
-    found = [line.removeprefix("FOUND ") for line in done.stdout.splitlines() if line.startswith("FOUND ")]
-    if not found:
-        raise RuntimeError(f"{entry} failed:\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}")
-    return float(json.loads(found[0]))
+    tell(spent)
 
 
 def main() -> None:
@@ -123,7 +109,7 @@ def main() -> None:
         spent: dict[str, list[float]] = {entry: [] for entry in TRIALS}
         for _ in range(rounds):
             for entry, trials in TRIALS.items():
-                spent[entry].append(measure(entry, task, trials // part))
+                spent[entry].append(measured(__file__, "--child", entry, task, trials // part))
         rates = {entry: TRIALS[entry] // part / statistics.median(times) for entry, times in spent.items()}
         for entry, rate in rates.items():
             over = rate / rates["Ray Tune, best settings"]
