@@ -105,9 +105,11 @@ class Stack:
         total = torch.zeros(len(self), dtype=torch.float64, device=self._weights.device)
         weight: Any = 0
         rows = 0
+        weights = {name: view.requires_grad_() for name, view in self._views(self._weights.detach()).items()}
+        gradient = torch.empty_like(self._weights)
+        slopes = list(self._views(gradient).values())
         for group in in_groups(batches, self._loop.accumulate):
-            leaf = self._weights.detach().requires_grad_()
-            tensors = self._named(leaf)
+            tensors = {**weights, **self._held}
             shares = [self._objective.share(targets, shared) for _, targets, shared in group]
             losses = []
             for inputs, targets, shared in group:
@@ -115,7 +117,9 @@ class Stack:
                 rows += targets.shape[0 if shared else 1]
             whole = sum(shares)
             parts = losses if len(losses) == 1 else [loss * (s / whole) for loss, s in zip(losses, shares, strict=True)]
-            [gradient] = torch.autograd.grad([part.sum() for part in parts], leaf)
+            found = torch.autograd.grad([part.sum() for part in parts], list(weights.values()))
+            for slope, part in zip(slopes, found, strict=True):
+                slope.copy_(part)
             for loss, share in zip(losses, shares, strict=True):
                 total += loss.detach() * share
             weight = weight + whole
@@ -131,17 +135,13 @@ class Stack:
         together = max(1, ROWS // max(1, rows))
         for start in range(0, len(self), together):
             part = slice(start, start + together)
-            tensors = {name: tensor[part] for name, tensor in self._named(self._weights).items()}
+            tensors = {name: tensor[part] for name, tensor in {**self._views(self._weights), **self._held}.items()}
             yield from self._forward(tensors, inputs if shared else inputs[part], shared, None).unbind(0)
 
-    def _named(self, weights: Tensor) -> dict[str, Tensor]:
-        """`[K, ...]` tensors by their names in a model."""
-        parts = weights.split(self._sizes, 1)
-        views = {
-            name: part.view(len(weights), *shape)
-            for name, part, shape in zip(self._trained, parts, self._shapes, strict=True)
-        }
-        return {**views, **self._held}
+    def _views(self, matrix: Tensor) -> dict[str, Tensor]:
+        """Columns of a `[K, P]` matrix as `[K, ...]` parameters, by their names in a model."""
+        parts = zip(self._trained, matrix.split(self._sizes, 1), self._shapes, strict=True)
+        return {name: part.view(len(matrix), *shape) for name, part, shape in parts}
 
     def _clip(self) -> Tensor | None:
         norms = [learner.loop.clip_norm for learner in self._learners]
