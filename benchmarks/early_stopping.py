@@ -13,11 +13,11 @@ accuracy, at a quarter of the time and at its end; below 1 is better. A regret i
 import argparse
 import csv
 import functools
-import heapq
 import itertools
 import json
 import random
 import sys
+from dataclasses import dataclass
 from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from orchestrator.terms import Report
-from search import Space, integer, logint, loguniform, strategy_of, uniform
+from orchestrator.simulation import Simulation
+from orchestrator.terms import Terms
+from search import Goal, Space, integer, logint, loguniform, strategy_of, uniform
 from search.notation import STRATEGIES, parse
-from search.protocol import Go
-from tests.kit.simulation import World
 
 EPOCHS, WORKERS, FULL_TRIALS = 52, 8, 100
+GOAL = Goal("max", "acc")
 SHARES = (0.25, 1.0)  # of the time
 LEAST = 1e-3
 SPACE = Space(
@@ -96,38 +96,43 @@ class Surrogate:
         return float(np.mean(lengths)) * FULL_TRIALS / WORKERS
 
 
+@dataclass(frozen=True)
+class Training:
+    """A network of a task, as the surrogate sees it: `[epochs]` seconds since the start, and accuracies."""
+
+    seconds: np.ndarray
+    accuracies: np.ndarray
+    distance: float = 0.0
+
+    def seconds_at(self, epoch: int) -> float:
+        return float(self.seconds[epoch - 1])
+
+    def metrics_at(self, epoch: int) -> dict[str, float]:
+        return {"acc": float(self.accuracies[epoch - 1])}
+
+
+@dataclass(frozen=True)
+class Task:
+    """The curves of one dataset."""
+
+    surrogate: Surrogate
+    name: str
+
+    def curve(self, params: dict[str, Any]) -> Training:
+        return Training(*self.surrogate.curve(self.name, params))
+
+
 def regrets(surrogate: Surrogate, task: str, text: str, seed: int) -> list[float]:
     """At each share of the time, how far the best accuracy so far is from the best known one."""
     budget = surrogate.budget(task)
-    world = World(SPACE, strategy_of(parse(text, STRATEGIES)), goal="max acc", trials=10**5, seed=seed)
-    best, path = -np.inf, [0.0] * len(SHARES)
-    conductor, idle, queue, token = world.conductor, list(range(WORKERS)), [], 0
-
-    def step(leg: dict[str, Any], epoch: int) -> float:
-        times, _ = surrogate.curve(task, world.terms.space.decode(conductor.record.trials[leg["trial"]].params))
-        return float(times[epoch - 1] - (times[epoch - 2] if epoch > 1 else 0.0))
-
-    while True:
-        for lane in list(idle):
-            token += 1
-            if legs := conductor.ask(f"lane{lane}", str(token)):
-                idle.remove(lane)
-                conductor.begin(legs[0]["trial"])
-                epoch = legs[0]["upto"] + 1
-                heapq.heappush(queue, (world.now + step(legs[0], epoch), token, lane, legs[0], epoch))
-        if not queue or queue[0][0] > budget:
-            return [surrogate.best[task] - value for value in path]
-        world.now, _, lane, leg, epoch = heapq.heappop(queue)
-        params = world.terms.space.decode(conductor.record.trials[leg["trial"]].params)
-        times, accuracies = surrogate.curve(task, params)
-        best = max(best, accuracies[epoch - 1])
-        path = [best if world.now <= share * budget else value for share, value in zip(SHARES, path, strict=True)]
-        report = Report(leg["trial"], epoch, {"acc": float(accuracies[epoch - 1])}, float(times[epoch - 1]))
-        if isinstance(conductor.tell(f"lane{lane}", [report])[leg["trial"]], Go):
-            token += 1
-            heapq.heappush(queue, (world.now + step(leg, epoch + 1), token, lane, leg, epoch + 1))
-        else:
-            idle.append(lane)
+    pair = strategy_of(parse(text, STRATEGIES))
+    terms = Terms.under(pair.scheduler, SPACE, GOAL, seed=seed, trials=10**5, seconds=budget)
+    simulation = Simulation(terms, pair, warn=lambda text: None, opening={"goal": str(GOAL)})
+    for _ in simulation.steps(Task(surrogate, task), WORKERS):
+        pass
+    reports = [event for event in simulation.book.events if event["event"] == "reported"]
+    best = [max((e["metrics"]["acc"] for e in reports if e["t"] <= share * budget), default=0.0) for share in SHARES]
+    return [surrogate.best[task] - value for value in best]
 
 
 _held: dict[Path, Surrogate] = {}

@@ -15,6 +15,7 @@ import click
 from orchestrator.jobs_cli import jobs, stop, submit, watch
 from orchestrator.mends import Commands, Mends
 from orchestrator.running_cli import cluster
+from orchestrator.simulate_cli import simulate
 
 if TYPE_CHECKING:
     from orchestrator.results import Results
@@ -195,20 +196,23 @@ def front(folder: str, as_json: bool, reference: Sequence[str]) -> None:
 @click.argument("folder", type=click.Path(file_okay=False))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A .parquet or .csv file.")
 @click.option("--curves", is_flag=True, help="One row per report instead of one per trial.")
-def table(folder: str, out: Path | None, curves: bool) -> None:
+@click.option(
+    "--params", is_flag=True, help="With --curves: the trial's params in each row, as a440 simulate reads it."
+)
+def table(folder: str, out: Path | None, curves: bool, params: bool) -> None:
     """Show a study's trials, or write them to a file."""
     with Mends():
         found = _results(folder)
         if out is not None:
             from orchestrator.results import write_table
 
-            write_table(found.curves() if curves else found.frame(), out)
+            write_table(found.curves(params) if curves else found.frame(), out)
             click.echo(f"wrote {out}")
             return
         from orchestrator.screen import print_rows
 
         if curves:
-            frame = found.curves()
+            frame = found.curves(params)
             print_rows(
                 [str(c) for c in frame], [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
             )
@@ -231,7 +235,7 @@ def list_(root: str) -> None:
         print_rows(list(found[0]), found)
 
 
-for command in (submit, watch, stop, jobs, cluster):
+for command in (simulate, submit, watch, stop, jobs, cluster):
     main.add_command(command)
 
 

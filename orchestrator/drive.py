@@ -38,7 +38,7 @@ from orchestrator.waiting import Waiting
 from orchestrator.watchdog import Watchdog
 from orchestrator.width import Width
 from search import Space
-from search.schedulers import compared_epochs, judged_epochs, last_epoch, needs_checkpoints, rungs
+from search.schedulers import needs_checkpoints, rungs
 from trainables.contract import Brief
 from trainables.data import Dealt
 from trainables.shipping import pack
@@ -173,20 +173,7 @@ class _Driver:
         from search.to_ray import engines
 
         study = self.study
-        terms = Terms(
-            space=study.space,
-            goal=study.goal,
-            seed=study.seed,
-            trials=study.budget.trials,
-            seconds=study.budget.seconds,
-            last_epoch=last_epoch(study.strategy.scheduler),
-            judged=judged_epochs(study.strategy.scheduler, at_cost=study.goal.per is not None),
-            compared=compared_epochs(study.strategy.scheduler),
-            replaces=study.strategy.scheduler.mutates,
-            retries=study.retries,
-            start=tuple(dict(point) for point in study.start),
-            lessons=self.before.lessons,
-        )
+        terms = Terms.of(study, self.before.lessons)
 
         def warn(text: str) -> None:
             conductor.note(text)
@@ -202,16 +189,7 @@ class _Driver:
         changes = _accepted_changes(study, self.folder) if reading.events else []
         conductor.begin_study(
             reading.events,
-            format=ledger.FORMAT,
-            name=study.name,
-            goal=str(study.goal),
-            strategy=str(study.strategy),
-            budget=str(study.budget),
-            study=saved.document(study),
-            at=time.time(),
-            **({"picked": str(self.outlook.strategy.sampler)} if self.outlook.picked else {}),
-            **({"by_last": True} if study.by_last else {}),
-            **({"lineage": dict(study.lineage)} if study.lineage else {}),
+            **saved.opening(study, self.outlook.strategy.sampler if self.outlook.picked else None),
             **(self.dealt.told() if self.dealt is not None else {}),
         )
         told = set(conductor.record.notes)

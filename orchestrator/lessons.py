@@ -45,7 +45,7 @@ def _study(folder: Path, space: Space, goal: Goal) -> tuple[list[Lesson], int]:
     except FileNotFoundError as error:
         raise ValueError(f"learn_from: {error}") from None
     trials = [trial for trial in record.trials.values() if trial.status not in BAD and goal.is_sound(trial.metrics)]
-    usable = [(trial, point) for trial in trials if (point := _point(trial.point, space)) is not None]
+    usable = [(trial, point) for trial in trials if (point := point_in(trial.point, space)) is not None]
     if not usable:
         reason, same = (f"lies in the space {space}", "parameters") if trials else (
             f"reported {', '.join(goal.metrics)}", "metrics")  # fmt: skip
@@ -84,7 +84,7 @@ def _thinned(trials: list[TrialRecord], goal: Goal) -> list[int]:
     return [int(order[k]) for k in np.linspace(0, len(order) - 1, min(len(order), MOST)).astype(int)]
 
 
-def _point(coded: Mapping[str, Any], space: Space) -> Flat | None:
+def point_in(coded: Mapping[str, Any], space: Space) -> Flat | None:
     """A trial's params as a point of another space; None where they are none."""
     try:
         flat = space.check(space.decode(coded))

@@ -149,14 +149,26 @@ class Results:
 
         return pd.DataFrame(self.rows(), columns=self.columns())
 
-    def curves(self) -> "pd.DataFrame":
-        """One row per report: `trial epoch seconds` and the metrics."""
+    def curves(self, params: bool = False) -> "pd.DataFrame":
+        """One row per report: `trial epoch seconds` and the metrics.
+
+        With `params` each row has its trial's `params.*`, and trials that changed theirs are left out: a table that
+        `a440 simulate` reads.
+        """
         import pandas as pd
 
+        trials = [trial for trial in self.record.trials.values() if trial.source is None]
+        shown = {t.id: {f"params.{name}": value for name, value in shown_params(t.params).items()} for t in trials}
         rows = [
-            {"trial": e["trial"], "epoch": e["epoch"], "seconds": e["seconds"], **e["metrics"]}
+            {
+                "trial": e["trial"],
+                "epoch": e["epoch"],
+                "seconds": e["seconds"],
+                **(shown[e["trial"]] if params else {}),
+                **e["metrics"],
+            }
             for e in self.events()
-            if e["event"] == "reported"
+            if e["event"] == "reported" and (not params or e["trial"] in shown)
         ]
         return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["trial", "epoch", "seconds"])
 

@@ -8,7 +8,9 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator import ledger, strict_yaml
 from orchestrator.home import address_of
-from search import Space
+from search import Sampler, Space
 from search.domains import Choice
 from trainables.families import looks_like_an_estimator
 from trainables.parcel import own_sources
@@ -31,12 +33,33 @@ SETTINGS = ("strategy", "seed", "start", "prior", "learn_from")  # which may cha
 
 def save(study: "Study", folder: Path) -> None:
     """Writes the study as it runs, with its versions and the digest of its code."""
+    write(folder, document(study))
+
+
+def write(folder: Path, words: Mapping[str, Any]) -> None:
+    """Writes a study that is in the words of a study file."""
     draft = folder / f".{FILE}"
-    draft.write_text(strict_yaml.write(document(study)), encoding="utf-8")
+    draft.write_text(strict_yaml.write(words), encoding="utf-8")
     draft.replace(folder / FILE)
 
 
-def document(study: "Study") -> dict[str, Any]:
+def opening(study: "Study", picked: Sampler | None, **ran: Any) -> dict[str, Any]:
+    """What the first event of a driver tells of its study; `picked` is what its sampler was settled to, if it was."""
+    return {
+        "format": ledger.FORMAT,
+        "name": study.name,
+        "goal": str(study.goal),
+        "strategy": str(study.strategy),
+        "budget": str(study.budget),
+        "study": document(study, **ran),
+        "at": time.time(),
+        **({"picked": str(picked)} if picked is not None else {}),
+        **({"by_last": True} if study.by_last else {}),
+        **({"lineage": dict(study.lineage)} if study.lineage else {}),
+    }
+
+
+def document(study: "Study", **ran: Any) -> dict[str, Any]:
     """The study in the words of a study file, and under `ran` what it ran with."""
     budget = {k: getattr(study.budget, k) for k in ("trials", "hours", "trial_minutes")}
     return {
@@ -63,6 +86,7 @@ def document(study: "Study") -> dict[str, Any]:
             **{name: _version(name) for name in ("a440", "ray", "torch", "hyperopt", "optuna")},
             "folder": str(Path.cwd()),
             "code": digest(study.train),
+            **ran,
         },
     }
 
@@ -109,6 +133,11 @@ def check_owner(folder: Path, verb: str = "resume") -> None:
 def check_same(study: "Study", folder: Path, *, accept_changes: bool = False) -> None:
     """Raises ValueError with the difference where `study` is not what runs in `folder`."""
     old, new = read(folder), document(study)
+    if old.get("ran", {}).get("simulated"):
+        raise ValueError(
+            f"{folder.name} was simulated, and trials that never trained cannot go on. "
+            f"Begin a real study of the same settings: a440 run {shlex.quote(address_of(folder))}/{FILE}"
+        )
     if old.get("train") is None:  # of `__main__` then, and perhaps of a module now; the code's digest tells more
         new["train"] = None
     if difference := changes(old, new, SAME):

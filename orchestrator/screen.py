@@ -69,6 +69,23 @@ def print_rows(columns: Sequence[str], rows: Sequence[dict[str, Any]], console: 
         console.print(Text(f"{hidden} column{'s' if hidden > 1 else ''} more: {where}", style="dim"))
 
 
+def print_numbers(columns: Sequence[str], rows: Sequence[dict[str, Any]], console: Console | None = None) -> None:
+    """A table of numbers in words; on a narrow terminal the first column's texts have lines of their own."""
+    console = console or Console(highlight=False)
+    first, *others = [_column(name, rows, None) for name in columns]
+    others = [Column(column.name, column.cells, "right") for column in others]
+    width = first.width + sum(column.width + GAP for column in others)
+    if not console.is_terminal or width <= console.width:
+        console.print(grid([first, *others]), crop=False)
+        return
+    lines = [[Text(column.name, style="bold") for column in others], *zip(*(c.cells for c in others), strict=True)]
+    for name, line in zip([Text(first.name, style="bold"), *first.cells], lines, strict=True):
+        console.print(name)
+        for cell, column in zip(line, others, strict=True):
+            console.print(Text(" " * (GAP + column.width - cell.cell_len)), cell, sep="", end="")
+        console.print()
+
+
 def number(value: Any, longest: int | None = 40) -> str:
     """A value in a cell: four digits of a float, an integer in full, a short text of anything else."""
     if value is None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -32,12 +33,13 @@ from trainables.shipping import resolve
 BUNDLES = {"Bundle": Bundle}
 
 
-def load(path: str | Path, settings: Iterable[str] = ()) -> Study:
+def load(path: str | Path, settings: Iterable[str] = (), absent: Mapping[str, Any] = MappingProxyType({})) -> Study:
     """The study that a file describes.
 
     Args:
         path: of the YAML file; code is looked for in the working folder, then beside the file.
         settings: `key.path=value` changes, as in `--set space.lr='uniform(0, 1)'`.
+        absent: what stands for keys that the file does not have.
 
     Raises:
         ValueError: all its mistakes, one `file:line key: what was seen. Mend.` a line.
@@ -50,11 +52,15 @@ def load(path: str | Path, settings: Iterable[str] = ()) -> Study:
         raise ValueError(
             f"{path} cannot be read: {reason}. Give the path of a study file: a440 run study.yaml"
         ) from None
-    return parse_text(text, file.name, settings, [file.resolve().parent])
+    return parse_text(text, file.name, settings, [file.resolve().parent], absent)
 
 
 def parse_text(
-    text: str, name: str = "study.yaml", settings: Iterable[str] = (), folders: Iterable[str | Path | None] = ()
+    text: str,
+    name: str = "study.yaml",
+    settings: Iterable[str] = (),
+    folders: Iterable[str | Path | None] = (),
+    absent: Mapping[str, Any] = MappingProxyType({}),
 ) -> Study:
     """The study that YAML text describes; code is looked for in the working folder, then in `folders`."""
     sys.path.extend(str(folder) for folder in folders if folder and str(folder) not in sys.path)
@@ -70,7 +76,7 @@ def parse_text(
 
     data.pop("ran", None)  # in study.yaml: what it ran with
     try:
-        sheet = Sheet.model_validate(data)
+        sheet = Sheet.model_validate({**absent, **data})
     except ValidationError as error:
         raise ValueError("\n".join(_told(problem, place) for problem in error.errors())) from None
     fields = {k: v for k, v in sheet if v is not None}

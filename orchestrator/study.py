@@ -211,6 +211,36 @@ class Study:
         study = self.with_budget(trials, hours)
         return drive(study, None, address=address, progress=progress, may_come=fleet_of(cluster))
 
+    def simulate(
+        self,
+        table: Any,
+        workers: int | None = None,
+        trials: int | None = None,
+        hours: float | str | None = None,
+        *,
+        out: str | Path | None = None,
+    ) -> "Results":
+        """Runs the study on recorded learning curves, on a simulated clock: nothing is trained, Ray is not started.
+
+        Args:
+            table: a .csv or .parquet file or a DataFrame with a row per epoch, a study's folder or `Results`, or a
+                function of params that returns or yields metrics, or its name, `surrogate.py:curve`.
+            workers: trials at once; None for as many as this machine would run.
+            trials: as in `run`.
+            hours: as in `run`, of simulated time.
+            out: a new folder, in which the study is kept.
+
+        Raises:
+            ValueError: the table does not go with the study.
+        """
+        from orchestrator.recordings import read_curves
+        from orchestrator.simulated import check_free, check_workers, simulate, workers_here, written
+
+        study = self.with_budget(trials, hours)
+        folder = None if out is None else check_free(out)
+        at_once = workers_here(study) if workers is None else check_workers(workers)
+        return written(simulate(study, read_curves(table, self.space, self.goal), at_once), study, folder)
+
     def resume(
         self,
         folder: str | Path,

@@ -1,11 +1,16 @@
 """What the conductor works by: a study's terms, a trial's report, and a trial's own seed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from search import Goal, Space
+from search import Goal, Scheduler, Space
 from search.protocol import Lesson
+from search.schedulers import compared_epochs, judged_epochs, last_epoch
 from search.space import Flat
+
+if TYPE_CHECKING:
+    from orchestrator.study import Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,34 @@ class Terms:
     retries: int = 2
     start: tuple[Flat, ...] = ()
     lessons: tuple[Lesson, ...] = ()
+
+    @staticmethod
+    def under(scheduler: Scheduler, space: Space, goal: Goal, **others: Any) -> "Terms":
+        """The terms under a scheduler, which says when trials are judged, compared and over."""
+        return Terms(
+            space,
+            goal,
+            last_epoch=last_epoch(scheduler),
+            judged=judged_epochs(scheduler, at_cost=goal.per is not None),
+            compared=compared_epochs(scheduler),
+            replaces=scheduler.mutates,
+            **others,
+        )
+
+    @staticmethod
+    def of(study: "Study", lessons: Iterable[Lesson] = ()) -> "Terms":
+        """Those of a study that knows these trials of earlier ones."""
+        return Terms.under(
+            study.strategy.scheduler,
+            study.space,
+            study.goal,
+            seed=study.seed,
+            trials=study.budget.trials,
+            seconds=study.budget.seconds,
+            retries=study.retries,
+            start=tuple(dict(point) for point in study.start),
+            lessons=tuple(lessons),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,21 @@ def run(train, strategy, storage, trials=None, space=SPACE, **more):
     return Study(train, space, "min loss", strategy, storage=storage, **more).run(trials=trials, progress=False)
 
 
+def test_a_simulation_on_what_a_study_recorded_repeats_its_trials(storage):
+    def train(params):
+        for epoch in (1, 2, 3):
+            yield {"loss": (params["x"] - 0.3) ** 2 / epoch}
+
+    study = Study(train, SPACE, "min loss", Random() + FullLength(epochs=3), storage=storage, seed=5)
+    live = study.run(trials=6, progress=False)
+
+    simulated = study.simulate(live.folder, workers=2, trials=6)
+
+    assert "recorded exactly: all of 6 points" in simulated.record.notes
+    assert simulated.frame().drop(columns="seconds").equals(live.frame()[simulated.columns()].drop(columns="seconds"))
+    assert simulated.best.params == live.best.params
+
+
 def test_ray_tune_saves_nothing_of_its_own(storage, monkeypatch):
     from ray.tune.execution.tune_controller import TuneController
 

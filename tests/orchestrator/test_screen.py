@@ -13,7 +13,7 @@ from orchestrator.plan import Plan
 from orchestrator.progress import Progress, print_summary, table
 from orchestrator.record import TrialRecord
 from orchestrator.results import Results, write_table
-from orchestrator.screen import number, print_rows
+from orchestrator.screen import number, print_numbers, print_rows
 from search import ASHA, Random, Space, Strategy, loguniform, uniform
 from tests.kit.simulation import World
 
@@ -31,6 +31,25 @@ def screen(width=60, *, terminal=True):
 
 def text(console):
     return re.sub(r"\x1b\[[\d;]*m", "", console.file.getvalue())
+
+
+@pytest.mark.parametrize("width", [30, 80])
+def test_a_comparison_fits_a_narrow_terminal_with_its_long_texts_on_lines_of_their_own(width):
+    console = screen(width)
+    rows = [{"strategy": "TPE() + ASHA(max_epochs=27)", "best loss": "0.5 (0.1 to 0.9)", "time": "3 h"}]
+
+    print_numbers(["strategy", "best loss", "time"], rows, console)
+
+    lines = [line.rstrip() for line in text(console).splitlines()]
+    if width == 80:
+        assert lines[1] == "TPE() + ASHA(max_epochs=27)  0.5 (0.1 to 0.9)   3 h"
+    else:
+        assert lines == [
+            "strategy",
+            "         best loss  time",
+            "TPE() + ASHA(max_epochs=27)",
+            "  0.5 (0.1 to 0.9)   3 h",
+        ]
 
 
 @pytest.fixture
