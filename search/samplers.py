@@ -9,6 +9,7 @@ from search.spelling import did_you_mean
 from search.strategy import Sampler
 
 TPE_ENGINES = ("a440", "hyperopt", "optuna")
+BAYES_ENGINES = ("a440", "optuna")
 MOST_POINTS = 2**53  # beyond it, floats no longer tell them apart
 
 
@@ -113,14 +114,16 @@ class TPE(Sampler):
 
 @dataclass(frozen=True, slots=True)
 class Bayes(Sampler):
-    """Bayesian optimisation with a Gaussian process: the fewest trials for up to some twenty continuous parameters.
+    """Bayesian optimisation with a Gaussian process over the whole tree: the fewest trials.
 
-    Optuna's GP: Matern 5/2, noise learned, log expected improvement over what runs (Ament et al. 2023,
-    arXiv:2310.20708), hypervolume improvement for several objectives (Daulton et al. 2020, arXiv:2006.05078).
+    Matern 5/2, noise learned, log expected improvement over what the trials that run may bring (Ament et al. 2023,
+    arXiv:2310.20708).
 
     Attributes:
         startup: Sobol points before the model takes over.
         noisy: whether one point may give different losses; False saves trials where it surely does not.
+        engine: whose implementation: `a440`, which knows conditions; `optuna`, which takes a tree for flat. For several
+            objectives it is Optuna's: hypervolume improvement (Daulton et al. 2020, arXiv:2006.05078).
     """
 
     learns: ClassVar[bool] = True
@@ -128,8 +131,12 @@ class Bayes(Sampler):
     models: ClassVar[bool] = True
     startup: int = 10
     noisy: bool = True
+    engine: str = "a440"
 
     def __post_init__(self) -> None:
+        if self.engine not in BAYES_ENGINES:
+            hint = did_you_mean(str(self.engine), BAYES_ENGINES)
+            raise ValueError(f"Bayes(engine={self.engine!r}) is unknown. {hint}")
         check_whole(self, 1, 10, "startup")
         check_flag(self, "noisy")
 

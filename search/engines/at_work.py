@@ -44,15 +44,16 @@ def sampler_engine(
         warn: is told when proposals had to be replaced by random points, and when there are none left.
     """
     repeat = any(isinstance(part, Random) and part.repeat for part in chain_of(sampler))
-    engine = proposer(sampler, space, seed)
+    engine = proposer(sampler, space, seed, objectives)
     return Guarded(engine, space, seed, str(sampler), objectives=objectives, repeat=repeat, warn=warn)
 
 
-def proposer(sampler: Sampler, space: Space, seed: int) -> Proposer:
+def proposer(sampler: Sampler, space: Space, seed: int, objectives: int = 1) -> Proposer:
     """The algorithm that a sampler stands for; its backend is loaded here or later, never before."""
     match sampler:
         case Chain(parts=(*earlier, last)):
-            return Turns([proposer(part, space, seed) for part in earlier], proposer(last, space, seed))  # type: ignore[misc, arg-type]
+            first = [proposer(part, space, seed, objectives) for part in earlier]
+            return Turns(first, proposer(last, space, seed, objectives))  # type: ignore[arg-type]
         case Random(n=n):
             return Draws(space, seed, n)
         case Grid(points=points, shuffle=shuffle):
@@ -63,6 +64,8 @@ def proposer(sampler: Sampler, space: Space, seed: int) -> Proposer:
             return sobol(space, seed, n)
         case TPE():
             return _parzen(sampler, space, seed)
+        case Bayes():
+            return _gaussian(sampler, space, seed, objectives)
     return _learner(sampler, space, seed)
 
 
@@ -81,10 +84,19 @@ def _parzen(settings: TPE, space: Space, seed: int) -> Proposer:
     return Parzen(space, settings, seed)
 
 
+def _gaussian(settings: Bayes, space: Space, seed: int, objectives: int) -> Proposer:
+    if settings.engine == "optuna" or objectives > 1:
+        from search.engines.optuna_gaussian import OptunaGaussian
+
+        return OptunaGaussian(space, settings, seed)
+    from search.engines.gaussian import Gaussian
+
+    return Gaussian(space, settings, seed)
+
+
 def _learner(sampler: Sampler, space: Space, seed: int) -> Proposer:
     from search.engines.covariance import Covariance
     from search.engines.evolution import Ageing
-    from search.engines.gaussian import Gaussian
     from search.engines.greedy import Coordinate
     from search.engines.hypergradient import Descents
     from search.engines.nsga2 import Fronts
@@ -93,7 +105,6 @@ def _learner(sampler: Sampler, space: Space, seed: int) -> Proposer:
     from search.engines.swarm import Particles
 
     makers: dict[type[Sampler], Callable[..., Proposer]] = {
-        Bayes: Gaussian,
         CMAES: Covariance,
         Evolution: Ageing,
         Greedy: Coordinate,

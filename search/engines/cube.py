@@ -27,6 +27,7 @@ class Cube:
         self.options = np.array([_options(leaf.domain) for leaf in space.leaves])
         self.edges = [_edges(leaf.domain) for leaf in space.leaves]
         self._parents = [(i, parent, frozenset(places)) for i, (parent, places) in space.parents.items()]
+        self._open = [self._opens(parent, places) for _, parent, places in self._parents]
 
     @property
     def searched(self) -> np.ndarray:
@@ -58,13 +59,41 @@ class Cube:
     def masked(self, units: np.ndarray) -> np.ndarray:
         """`[N, D]` a copy with NaN where the chosen parents make a leaf inactive."""
         units = units.copy()
-        for i, parent, places in self._parents:  # parents come before their children
-            leaf = self.space.leaves[parent]
-            for row in range(len(units)):
-                above = units[row, parent]
-                if above != above or leaf.place(leaf.domain.at(min(above, _BELOW_ONE))) not in places:
-                    units[row, i] = np.nan
+        for (i, parent, _), is_open in zip(
+            self._parents, self._open, strict=True
+        ):  # parents come before their children
+            above = units[:, parent]
+            cells = self.cells(parent, np.where(np.isnan(above), 0.0, above))
+            units[np.isnan(above) | ~is_open[cells], i] = np.nan
         return units
+
+    def cells(self, place: int, units: np.ndarray) -> np.ndarray:
+        """`[N]` in which of its cells each share of a coordinate lies."""
+        edges = self.edges[place]
+        assert edges is not None
+        cells: np.ndarray = np.clip(np.searchsorted(edges, units, side="right") - 1, 0, len(edges) - 2)
+        return cells
+
+    def middles(self, place: int) -> np.ndarray:
+        """The middles of a coordinate's cells."""
+        edges = self.edges[place]
+        assert edges is not None
+        middles: np.ndarray = (edges[:-1] + edges[1:]) / 2
+        return middles
+
+    def snapped(self, units: np.ndarray) -> np.ndarray:
+        """`[N, D]` a copy with the middles of the cells, where a coordinate has cells; NaN stays."""
+        units = units.copy()
+        for place, edges in enumerate(self.edges):
+            if edges is not None:
+                known = ~np.isnan(units[:, place])
+                units[known, place] = self.middles(place)[self.cells(place, units[known, place])]
+        return units
+
+    def _opens(self, parent: int, places: frozenset[int]) -> np.ndarray:
+        """Per cell of a parent, whether its values let the child exist."""
+        leaf = self.space.leaves[parent]
+        return np.array([leaf.place(leaf.domain.at(float(middle))) in places for middle in self.middles(parent)])
 
 
 _BELOW_ONE = float(np.nextafter(1.0, 0.0))

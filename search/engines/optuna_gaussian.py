@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from search.engines.belief import BELIEF
 from search.engines.cube import Cube
 from search.engines.draws import draw
 from search.engines.history import History
@@ -21,12 +22,11 @@ from search.space import Flat, Space
 from search.threads import on_one_thread
 
 MOST = 400  # trials in the model: a fit of so many takes about a second
-BELIEF = 10.0  # piBO's beta
 KNOTS = 64  # of a belief over a number
 
 
-class Gaussian:
-    """`Bayes()` at work.
+class OptunaGaussian:
+    """`Bayes()` at work on several objectives, and `Bayes(engine="optuna")`.
 
     Args:
         space: what to search.

@@ -16,6 +16,7 @@ import math
 import numpy as np
 from scipy.special import logsumexp, ndtr, ndtri
 
+from search.engines.belief import log_belief
 from search.engines.cube import Cube
 from search.engines.draws import draw, generator
 from search.engines.history import Evidence, History
@@ -26,7 +27,6 @@ GOOD = 0.15  # share of the trials that count as good
 MOST_GOOD = 25  # of them
 TOLD_APART = 25  # newest trials that count in full; older ones count ever less
 FINEST = 100.0  # a kernel is never narrower than a hundredth of the range
-BELIEF = 10.0  # piBO's beta: a belief weighs as much as ten trials
 
 
 class Parzen:
@@ -50,7 +50,8 @@ class Parzen:
         good, bad = self._groups(evidence, history)
         liked, disliked = Mixture(self._cube, good), Mixture(self._cube, bad)  # l and g
         candidates = self._candidates(liked, rng)
-        scores = liked.log(candidates) - disliked.log(candidates) + self._belief(candidates, evidence.known)
+        scores = liked.log(candidates) - disliked.log(candidates)
+        scores += log_belief(self._space, candidates, evidence.known)
         return self._best_new(candidates, scores, history)
 
     def _groups(self, evidence: Evidence, history: History) -> tuple[np.ndarray, np.ndarray]:
@@ -77,16 +78,6 @@ class Parzen:
         drawn = liked.sample(rng, 8 * wanted)
         kept = [row for row in drawn if self._space.allows(self._cube.point(row))][:wanted]
         return np.array(kept) if kept else drawn[:wanted]
-
-    def _belief(self, candidates: np.ndarray, known: int) -> np.ndarray:
-        """`[C]` the logarithm of what is believed of each candidate, ever less with more trials."""
-        total = np.zeros(len(candidates))
-        for place in range(self._cube.size):
-            density = self._space.prior.density(place)
-            if density is not None:
-                active = ~np.isnan(candidates[:, place])
-                total[active] += [density.log(u) for u in candidates[active, place]]
-        return total * BELIEF / known
 
     def _best_new(self, candidates: np.ndarray, scores: np.ndarray, history: History) -> Flat:
         points = [self._cube.point(candidates[k]) for k in np.argsort(-scores, kind="stable")]
@@ -131,7 +122,7 @@ class Mixture:
             chosen = rng.random(size) < self._kept(d)
             copied = chosen & ~np.isnan(self._units[rows, d])
             units[copied, d] = self._units[rows[copied], d]
-        return self._cube.masked(self._snapped(units))
+        return self._cube.masked(self._cube.snapped(units))
 
     def log(self, candidates: np.ndarray) -> np.ndarray:
         """`[C]` log densities with respect to the even one."""
@@ -151,7 +142,7 @@ class Mixture:
             z = (values[:, None] - means) / widths
             found = -0.5 * z**2 - np.log(widths * math.sqrt(2 * math.pi) * inside)
         else:
-            cell = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+            cell = self._cube.cells(d, values)
             low, high = edges[cell], edges[cell + 1]
             mass = ndtr((high[:, None] - means) / widths) - ndtr((low[:, None] - means) / widths)
             found = np.log(np.maximum(mass, 1e-300) / inside / (high - low)[:, None])
@@ -170,13 +161,6 @@ class Mixture:
     def _kept(self, d: int) -> float:
         """The share of draws that take a kernel's own option; the others take any."""
         return float(1 / (1 + self._cube.options[d] / self._count))
-
-    def _snapped(self, units: np.ndarray) -> np.ndarray:
-        for d, edges in enumerate(self._cube.edges):
-            if edges is not None:
-                cell = np.clip(np.searchsorted(edges, units[:, d], side="right") - 1, 0, len(edges) - 2)
-                units[:, d] = (edges[cell] + edges[cell + 1]) / 2
-        return units
 
 
 def _weights(trials: int) -> np.ndarray:

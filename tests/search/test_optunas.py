@@ -31,7 +31,7 @@ def told(sampler, space, trials, seed=0, pending=0):
 
 @pytest.mark.parametrize("pending", [0, 2])
 def test_bayes_proposes_what_optunas_gp_proposes(pending):
-    engine, rows, waiting = told(Bayes(startup=5), SPACE, 8, pending=pending)
+    engine, rows, waiting = told(Bayes(startup=5, engine="optuna"), SPACE, 8, pending=pending)
     number = 9 + pending
     study = optuna.create_study(sampler=optuna.samplers.GPSampler(seed=seed_of(0, number, 0), n_startup_trials=0))
     line = optuna.distributions.FloatDistribution(0, 1)
@@ -109,7 +109,7 @@ def test_of_many_trials_the_best_and_the_newest_are_kept():
 
 def test_optunas_words_are_kept_out_of_ours_and_its_settings_are_put_back(capfd):
     before = optuna.logging.get_verbosity()
-    engine, _, _ = told(Bayes(startup=5), SPACE, 6)
+    engine, _, _ = told(Bayes(startup=5, engine="optuna"), SPACE, 6)
 
     engine.propose(7)
 
@@ -118,7 +118,9 @@ def test_optunas_words_are_kept_out_of_ours_and_its_settings_are_put_back(capfd)
 
 
 def test_noise_is_learned_unless_there_is_none():
-    noisy, exact = (told(Bayes(startup=5, noisy=flag), SPACE, 8)[0].propose(9) for flag in (True, False))
+    noisy, exact = (
+        told(Bayes(startup=5, noisy=flag, engine="optuna"), SPACE, 8)[0].propose(9) for flag in (True, False)
+    )
 
     assert noisy != exact
 

@@ -65,7 +65,7 @@ def test_draws_fall_where_the_density_says(space):
     points = [space.at(rng.random(cube.size).tolist()) for _ in range(8)]
     mixture = Mixture(cube, units(space, *points))
 
-    even = cube.masked(mixture._snapped(rng.random((40_000, cube.size))))
+    even = cube.masked(mixture._cube.snapped(rng.random((40_000, cube.size))))
     weights = np.exp(mixture.log(even))
     drawn = mixture.sample(rng, 40_000)
 

@@ -1,0 +1,1 @@
+"""What samplers find, beside their peers: `python -m benchmarks.quality --help`."""

@@ -1,0 +1,85 @@
+"""A space's coordinates as features whose distances a kernel can take: numbers, choices, and what is not active.
+
+Two points differ by a sum over parameters. A number that both have differs by the square of its shares' difference; a
+choice by 1 where the options differ (Hamming). A parameter that exists only under a condition lies on an arc, Swersky
+et al. 2014, Raiders of the lost architecture (arXiv:1409.4011): two points that both have it are at most 1 apart, one
+that has it and one that has it not are exactly 1 apart, and two that have it not do not differ. All of these are
+distances between features, so that every kernel of distances stays one.
+"""
+
+import math
+
+import numpy as np
+
+from search.engines.cube import Cube
+
+ARC = math.pi / 3  # of the unit circle: its ends are as far from each other as from the middle
+
+
+class Features:
+    """Points `[N, D]` of a unit cube as `[N, F]` features.
+
+    Args:
+        cube: the coordinates; those with one value alone are no features.
+
+    Attributes:
+        sites: `[G]` places of the parameters that are searched.
+        owner: `[F]` which of the G parameters each feature belongs to.
+    """
+
+    def __init__(self, cube: Cube):
+        self._options = cube.options
+        self.sites: list[int] = np.flatnonzero(cube.searched).tolist()
+        self._is_conditional = [place in cube.space.parents for place in self.sites]
+        widths = [self._width(g) for g in range(len(self.sites))]
+        self.owner = np.repeat(np.arange(len(self.sites)), widths)
+        self._firsts = np.concatenate([[0], np.cumsum(widths)]).astype(int)
+
+    def __len__(self) -> int:
+        return len(self.sites)
+
+    def of(self, units: np.ndarray) -> np.ndarray:
+        """`[N, F]` features of `[N, D]` points; NaN where a leaf is not active."""
+        features = np.zeros((len(units), len(self.owner)))
+        for g, site in enumerate(self.sites):
+            columns = features[:, self._firsts[g] : self._firsts[g + 1]]
+            values = units[:, site]
+            is_active = ~np.isnan(values)
+            options = int(self._options[site])
+            if options:
+                place = np.where(is_active, np.minimum(np.nan_to_num(values) * options, options - 1), options)
+                columns[np.arange(len(units)), place.astype(int)] = math.sqrt(0.5)
+            elif self._is_conditional[g]:
+                angle = ARC * values[is_active]
+                columns[is_active] = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+            else:
+                columns[:, 0] = values
+        return features
+
+    def slopes(self, units: np.ndarray, by_feature: np.ndarray) -> np.ndarray:
+        """`[N, D]` derivatives by the numbers that are active, of what has these `[N, F]` derivatives by features."""
+        slopes = np.zeros_like(units)
+        for g, site in enumerate(self.sites):
+            if self._options[site]:
+                continue
+            part = by_feature[:, self._firsts[g] : self._firsts[g + 1]]
+            if self._is_conditional[g]:
+                angle = ARC * units[:, site]
+                along = ARC * (part[:, 1] * np.cos(angle) - part[:, 0] * np.sin(angle))
+                slopes[:, site] = np.nan_to_num(along, nan=0.0)
+            else:
+                slopes[:, site] = part[:, 0]
+        return slopes
+
+    def gaps(self, features: np.ndarray) -> np.ndarray:
+        """`[G, N, N]` squared distances between points, parameter by parameter."""
+        gaps = np.zeros((len(self), len(features), len(features)))
+        for f, g in enumerate(self.owner):
+            gaps[g] += (features[:, None, f] - features[None, :, f]) ** 2
+        return gaps
+
+    def _width(self, g: int) -> int:
+        options = int(self._options[self.sites[g]])
+        if options:
+            return options + self._is_conditional[g]
+        return 2 if self._is_conditional[g] else 1

@@ -1,0 +1,298 @@
+"""Our Gaussian process against scikit-learn's, mpmath, sampling and enumeration."""
+
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
+from scipy.stats import lognorm
+
+from search import Bayes, Space, choice, integer, logint, loguniform, ordinal, uniform
+from search.engines import process as of_process
+from search.engines.at_work import sampler_engine
+from search.engines.climb import Climb
+from search.engines.cube import Cube
+from search.engines.features import Features
+from search.engines.improvement import Improvement, log_h
+from search.engines.process import Process, Shape, fitted
+from search.engines.warping import half_ranked, standardised
+from search.protocol import FINISHED, Seen
+
+TREE = Space({
+    "x": uniform(0, 1),
+    "n": integer(1, 6),
+    "kind": choice("none", a={"rate": loguniform(1e-3, 1), "act": ["relu", "tanh", "gelu"]}, b={"k": logint(2, 64)}),
+})  # fmt: skip
+NUMBERS = Space({"x": uniform(0, 1), "y": uniform(0, 1)})
+
+
+def drawn(space, count, seed=0):
+    rng = random.Random(seed)
+    points = [space.sample(rng) for _ in range(count)]
+    return points, np.array([Cube(space).units(point) for point in points])
+
+
+def made(space=TREE, count=30, seed=0):
+    """Features, units and values of some points."""
+    _, units = drawn(space, count, seed)
+    features = Features(Cube(space))
+    values = standardised(np.nan_to_num(units, nan=0.3).sum(axis=1) ** 2)
+    return features, units, values
+
+
+def test_points_are_as_far_apart_as_their_parameters_say():
+    features, units, _ = made()
+    leaves = TREE.leaves
+
+    gaps = features.gaps(features.of(units))
+
+    for (g, site), i, j in itertools.product(enumerate(features.sites), range(8), range(8)):
+        one, other = units[i, site], units[j, site]
+        if np.isnan(one) or np.isnan(other):
+            expected = float(np.isnan(one) != np.isnan(other))
+        elif leaves[site].name in ("kind", "kind.act"):
+            expected = float(one != other)
+        elif leaves[site].condition:
+            expected = 4 * math.sin(math.pi / 6 * (one - other)) ** 2
+        else:
+            expected = (one - other) ** 2
+        assert gaps[g, i, j] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.fixture
+def beside():
+    """A process, and scikit-learn's with the same kernel."""
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+    features, units, values = made(NUMBERS)
+    shape = Shape(np.array([4.0, 25.0]), 1.7, 0.01)
+    kernel = ConstantKernel(1.7) * Matern(length_scale=[0.5, 0.2], nu=2.5) + WhiteKernel(0.01)
+    theirs = GaussianProcessRegressor(kernel, optimizer=None).fit(units, values)
+    return features, units, Process(features, features.of(units), values, shape), theirs
+
+
+def test_what_it_predicts_is_what_scikit_learn_predicts(beside):
+    features, _, ours, theirs = beside
+    _, new = drawn(NUMBERS, 50, seed=1)
+
+    means, deviations = ours.predict(features.of(new))
+
+    their_means, their_deviations = theirs.predict(new, return_std=True)
+    assert means == pytest.approx(their_means, abs=1e-8)
+    assert deviations == pytest.approx(
+        np.sqrt(their_deviations**2 - 0.01), abs=1e-7
+    )  # theirs are those of noisy values
+
+
+def test_its_posterior_is_scikit_learns_likelihood_and_the_priors(beside):
+    features, units, ours, theirs = beside
+    posterior = of_process._Posterior(features.gaps(features.of(units)), ours.values, False)
+    logs = np.log([4.0, 25.0, 1.7, 0.01])
+
+    found, _ = posterior(logs)
+    elsewhere, _ = posterior(np.log([1.0, 1.0, 1.0, 1e-4]))
+
+    def expected(lengths, scale, noise, likelihood):
+        spread = math.sqrt(3)
+        prior = lognorm.logpdf(lengths, spread, scale=math.exp(math.sqrt(2) + math.log(2) / 2)).sum()
+        prior -= math.log(scale) ** 2 / (2 * 0.5**2) + (math.log(noise) - math.log(1e-4)) ** 2 / (2 * 2.0**2)
+        return -(likelihood + prior)
+
+    one = expected([0.5, 0.2], 1.7, 0.01, theirs.log_marginal_likelihood_value_)
+    theta = np.log([1.0, 1.0, 1.0, 1e-4])
+    other = expected([1.0, 1.0], 1.0, 1e-4, theirs.log_marginal_likelihood(theta))
+    assert found - elsewhere == pytest.approx(one - other, rel=1e-6)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_its_posterior_has_the_slopes_that_it_says(exact):
+    features, units, values = made()
+    posterior = of_process._Posterior(features.gaps(features.of(units)), values, exact)
+    logs = posterior.start + 0.3 * np.random.default_rng(0).standard_normal(len(posterior.start))
+
+    _, slopes = posterior(logs)
+
+    numeric = approx_fprime(logs, lambda at: posterior(at)[0], 1e-6)
+    assert slopes == pytest.approx(numeric, rel=1e-3, abs=1e-3)
+
+
+def test_what_is_imagined_of_a_running_trial_is_what_the_process_expects_there():
+    features, units, values = made(count=12)
+    process = fitted(features, features.of(units), values)
+    there = features.of(drawn(TREE, 2, seed=5)[1])
+
+    imagined = process.imagined(there, np.random.default_rng(0), 4_000).values[-2:]
+
+    means, deviations = process.predict(there)
+    assert imagined.mean(axis=1) == pytest.approx(means, abs=0.05)
+    assert imagined.std(axis=1) == pytest.approx(np.sqrt(deviations**2 + process.shape.noise), rel=0.05)
+
+
+def test_log_h_is_right_far_below_what_a_float_can_hold():
+    mpmath = pytest.importorskip("mpmath")
+    places = np.array([3.0, 0.0, -0.99, -1.01, -5.0, -30.0, -500.0, -1e5, -1e6])
+
+    found = log_h(places)
+
+    for z, value in zip(places, found, strict=True):
+        with mpmath.workdps(60 if z > -100 else 30):
+            y = mpmath.mpf(float(-z))
+            if y < 100:
+                exact = mpmath.log(mpmath.npdf(y) - y * mpmath.erfc(y / mpmath.sqrt(2)) / 2)
+            else:  # Abramowitz & Stegun 26.2.12
+                series = 1 / y**2 - 3 / y**4 + 15 / y**6
+                exact = -(y**2) / 2 - mpmath.log(2 * mpmath.pi) / 2 + mpmath.log(series)
+        assert value == pytest.approx(float(exact), rel=1e-6)
+
+
+def test_improvement_is_what_draws_of_the_process_improve_by():
+    features, units, values = made(count=12)
+    process = fitted(features, features.of(units), values)
+    margin = fitted(features, features.of(units), standardised(np.nan_to_num(units)[:, 0]))
+    best = np.array([process.fitted.min()])
+    _, there = drawn(TREE, 20, seed=5)
+
+    found = np.exp(Improvement(features, process, best, [(margin, 0.2)])(there))
+
+    rng = np.random.default_rng(0)
+    (means, deviations), (margins, spreads) = process.predict(features.of(there)), margin.predict(features.of(there))
+    losses = means + deviations * rng.standard_normal((40_000, 20))
+    is_kept = margins + spreads * rng.standard_normal((40_000, 20)) <= 0.2
+    expected = np.maximum(best - losses, 0).mean(axis=0) * is_kept.mean(axis=0)
+    assert found == pytest.approx(expected, rel=0.1, abs=0.003)
+
+
+def test_improvement_has_the_slopes_that_it_says():
+    features, units, values = made(count=25)
+    process = fitted(features, features.of(units), values)
+    running = process.imagined(features.of(drawn(TREE, 3, seed=9)[1]), np.random.default_rng(0), 8)
+    margin = fitted(features, features.of(units), standardised(np.nan_to_num(units)[:, 0]))
+    height = Improvement(features, running, running.fitted.min(axis=0), [(margin, 0.2)])
+    cube = Cube(TREE)
+    smooth = [d for d in range(cube.size) if not cube.options[d]]
+
+    for unit in drawn(TREE, 6, seed=3)[1]:
+        slopes = height.slopes(unit)
+        for d in smooth:
+            if np.isnan(unit[d]):
+                continue
+            step = np.zeros(cube.size)
+            step[d] = 1e-6
+            numeric = (height((unit + step)[None])[0] - height((unit - step)[None])[0]) / 2e-6
+            assert slopes[d] == pytest.approx(numeric, rel=1e-3, abs=1e-3)
+
+
+class Hill:
+    """Highest where the right branch has the right numbers."""
+
+    def __call__(self, units):
+        kind = np.floor(units[:, 2] * 3)
+        rate, act = np.nan_to_num(units[:, 3], nan=9), np.nan_to_num(units[:, 4], nan=9)
+        hill = -((units[:, 0] - 0.8123) ** 2) - (units[:, 1] - 0.4) ** 2
+        return np.where(kind == 1, hill - (rate - 0.2) ** 2 - 0.3 * (np.floor(act * 3) != 2), hill - 0.5)
+
+    def slopes(self, unit):
+        slopes = np.zeros(len(unit))
+        slopes[0] = -2 * (unit[0] - 0.8123)
+        if not np.isnan(unit[3]):
+            slopes[3] = -2 * (unit[3] - 0.2)
+        return slopes
+
+
+def test_a_climb_comes_to_the_top():
+    cube = Cube(TREE)
+    top = Climb(cube).tops(Hill(), drawn(TREE, 3)[1], np.random.default_rng(0))[0]
+
+    assert cube.point(top) == {
+        "x": pytest.approx(0.8123, abs=1e-4),
+        "n": 3,
+        "kind": "a",
+        "kind.rate": pytest.approx(1e-3 * 1000**0.2, rel=1e-3),
+        "kind.act": "gelu",
+    }
+
+
+def test_warped_losses_keep_their_order_and_the_good_ones_their_distances():
+    losses = np.array([0.1, 0.2, 0.25, 0.4, 3.0, 1e6, 50.0, 0.15])
+
+    warped = half_ranked(losses)
+
+    assert np.argsort(warped).tolist() == np.argsort(losses).tolist()
+    assert (warped[1] - warped[0]) / (warped[2] - warped[1]) == pytest.approx(2.0)
+    assert warped.max() < 4
+    assert (warped.mean(), warped.std()) == (pytest.approx(0), pytest.approx(1))
+
+
+@pytest.mark.parametrize("losses", [[1.0], [2.0, 2.0], [1.0, 1.0, 1.0, 5.0]])
+def test_warping_knows_losses_that_are_equal(losses):
+    assert np.isfinite(half_ranked(np.array(losses))).all()
+
+
+def study(space, loss, trials, **told):
+    """An engine that was told of random points."""
+    engine = sampler_engine(Bayes(startup=4, **told), space, seed=0)
+    for number, point in enumerate(drawn(space, trials)[0], 1):
+        engine.adopt(number, point)
+        engine.observe(number, Seen(FINISHED, (loss(point),)))
+    return engine
+
+
+def test_it_finds_the_branch_and_its_numbers():
+    def loss(point):
+        return (point["x"] - 0.3) ** 2 + {"none": 0.5, "a": 0.0, "b": 0.3}[point["kind"]] + abs(point["n"] - 2) / 10
+
+    engine = study(TREE, loss, 12)
+    for number in range(13, 28):
+        point = engine.propose(number)
+        engine.adopt(number, point)
+        engine.observe(number, Seen(FINISHED, (loss(point),)))
+
+    assert min(past.seen[FINISHED].losses[0] for past in engine.history.pasts.values()) < 0.002
+
+
+def test_what_runs_is_not_asked_for_again():
+    engine = study(NUMBERS, lambda point: (point["x"] - 0.3) ** 2 + (point["y"] - 0.6) ** 2, 10)
+    asked = []
+    for number in range(11, 19):
+        asked.append(engine.propose(number))
+        engine.adopt(number, asked[-1])
+
+    apart = [math.dist(one.values(), other.values()) for one, other in itertools.combinations(asked, 2)]
+    assert min(apart) > 0.005
+
+
+def test_a_proposal_follows_from_what_was_told():
+    one, other = (study(TREE, lambda point: point["x"], 8) for _ in range(2))
+
+    assert one.propose(9) == other.propose(9)
+
+
+def test_it_keeps_limits_and_stays_away_from_what_fails():
+    space = Space({"x": uniform(0, 1), "y": uniform(0, 1), "o": ordinal(1, 2, 4)}, limits=["x + y <= 1"])
+    engine = sampler_engine(Bayes(startup=4), space, seed=0)
+    for number in range(1, 31):
+        point = engine.propose(number)
+        engine.adopt(number, point)
+        if point["x"] > 0.6:
+            engine.fail(number)
+        else:
+            engine.observe(number, Seen(FINISHED, (-point["x"] - point["y"],)))
+
+    late = [engine.history.pasts[number] for number in range(15, 31)]
+    assert all(space.allows(past.params) for past in late)
+    assert sum(past.failed for past in late) <= 5
+
+
+def test_limits_on_outcomes_are_kept_where_the_best_loss_is_beyond_them():
+    engine = sampler_engine(Bayes(startup=6), NUMBERS, seed=0)
+    for number in range(1, 31):
+        point = engine.propose(number)
+        engine.adopt(number, point)
+        engine.observe(number, Seen(FINISHED, (-point["x"],), (point["x"] - 0.5,)))
+
+    kept = [past for past in engine.history.pasts.values() if past.seen[FINISHED].excess == 0]
+    assert len(kept) > 12
+    assert max(past.params["x"] for past in kept) > 0.49
