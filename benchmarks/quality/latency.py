@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.quality.entrants import made
-from benchmarks.quality.tasks import Task
+from benchmarks.quality.tasks import Outcome, Task
 from search import Space, uniform
 
 SIZES, DIMENSIONS = (100, 1_000, 5_000), (2, 10, 30)
@@ -29,7 +29,7 @@ def milliseconds(name: str, trials: int, dimensions: int) -> float:
         asked = entrant.ask()
         found.append(1000 * (time.perf_counter() - began))
         assert asked is not None
-        entrant.tell(*asked, loss(asked[1]))
+        entrant.tell(*asked, Outcome((loss(asked[1]),)))
     return float(np.median(found[1:]))
 
 

@@ -23,6 +23,21 @@ SAMPLED = 10_000  # random points of a function, whose median is what regrets ar
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What came of an evaluation.
+
+    Attributes:
+        losses: of all objectives.
+        margins: how far it lies beyond each limit; less than 0 within.
+        failed: whether there is no result.
+    """
+
+    losses: tuple[float, ...]
+    margins: tuple[float, ...] = ()
+    failed: bool = False
+
+
+@dataclass(frozen=True)
 class Task:
     """A space and a function of its flat points.
 

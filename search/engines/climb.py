@@ -1,7 +1,7 @@
 """The best point of a function over a space: many points at first, then the best of them to their tops.
 
-Numbers follow slopes (L-BFGS-B); steps and choices go to the best neighbour, one parameter at a time, until none is
-better.
+Numbers, and whole numbers of a long range as if they were, follow slopes (L-BFGS-B); steps and choices go to the best
+neighbour, one parameter at a time, until none is better.
 """
 
 from typing import Protocol
@@ -14,10 +14,11 @@ from search.engines.cube import Cube
 DRAWN = 1_024  # points all over the space
 NEAR = 64  # points around each one that is known to be good
 SIGMAS = (0.02, 0.1)  # standard deviations of how far, in shares of a range
-CLIMBED = 4  # of the best are followed to their tops
-ROUNDS = 8  # of numbers and neighbours in turn
-STEPS = 25  # along slopes, in one of them
-NEIGHBOURS = 16  # of a parameter with many steps: that many at most to each side
+CLIMBED = 3  # of the best are followed to their tops
+ROUNDS = 4  # of numbers and neighbours in turn
+STEPS = 15  # along slopes, in one of them
+ENOUGH = 1e-2  # a round that gains less is the last: what is climbed are logarithms
+FINE = 24  # steps, from which on a number counts as continuous
 
 
 class Height(Protocol):
@@ -26,8 +27,8 @@ class Height(Protocol):
     def __call__(self, units: np.ndarray) -> np.ndarray:
         """`[Q]` at `[Q, D]`."""
 
-    def slopes(self, unit: np.ndarray) -> np.ndarray:
-        """`[D]` at `[D]`."""
+    def look(self, unit: np.ndarray) -> tuple[float, np.ndarray]:
+        """At one point `[D]`, and `[D]` derivatives there."""
 
 
 class Climb:
@@ -40,8 +41,9 @@ class Climb:
     def __init__(self, cube: Cube):
         self._cube = cube
         searched = cube.searched
-        self._steps: list[int] = [d for d in range(cube.size) if searched[d] and cube.edges[d] is not None]
-        self._numbers = np.array([bool(searched[d]) and cube.edges[d] is None for d in range(cube.size)])
+        is_number = np.array([not cube.options[d] and _is_fine(cube.edges[d]) for d in range(cube.size)])
+        self._numbers = is_number & searched
+        self._middles = {int(d): cube.middles(int(d)) for d in np.flatnonzero(searched & ~is_number)}
         self._sites = np.flatnonzero(searched)
 
     def tops(self, height: Height, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -88,7 +90,7 @@ class Climb:
             before = reached
             point, reached = self._along(height, point, reached)
             point, reached = self._stepped(height, point, reached)
-            if reached <= before + 1e-6:
+            if reached <= before + ENOUGH:
                 break
         return point, reached
 
@@ -101,16 +103,24 @@ class Climb:
         def down(values: np.ndarray) -> tuple[float, np.ndarray]:
             at = point.copy()
             at[moved] = values
-            return -float(height(at[None])[0]), -height.slopes(at)[moved]
+            value, slopes = height.look(at)
+            return -value, -slopes[moved]
 
         found = minimize(
-            down, point[moved], jac=True, method="L-BFGS-B", bounds=[(0, 1)] * len(moved), options={"maxiter": STEPS}
+            down,
+            point[moved],
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0, 1)] * len(moved),
+            options={"maxiter": STEPS, "ftol": 1e-5},
         )
         if not -found.fun > reached:
             return point, reached
         better = point.copy()
         better[moved] = found.x
-        return better, float(-found.fun)
+        better = self._cube.snapped(better[None])
+        top = float(height(better)[0])
+        return (better[0], top) if top > reached else (point, reached)
 
     def _stepped(self, height: Height, point: np.ndarray, reached: float) -> tuple[np.ndarray, float]:
         """The best neighbour in steps and choices, as long as one is better."""
@@ -123,18 +133,13 @@ class Climb:
         return point, reached
 
     def _neighbours(self, point: np.ndarray) -> np.ndarray:
-        """`[Q, D]` with another option, or another of the nearest steps, in one parameter."""
-        rows = []
-        for d in self._steps:
-            if np.isnan(point[d]):
-                continue
-            middles = self._cube.middles(d)
-            here = int(np.argmin(np.abs(middles - point[d])))
-            near = np.arange(len(middles))
-            if not self._cube.options[d]:
-                near = near[abs(near - here) <= NEIGHBOURS]
-            for place in near[near != here]:
-                row = np.where(np.isnan(point), 0.5, point)
-                row[d] = middles[place]
-                rows.append(row)
-        return self._cube.masked(self._cube.snapped(np.array(rows))) if rows else np.empty((0, len(point)))
+        """`[Q, D]` with another option or step in one parameter."""
+        others = {d: middles[middles != point[d]] for d, middles in self._middles.items() if not np.isnan(point[d])}
+        sites = np.repeat(list(others), [len(values) for values in others.values()]).astype(int)
+        rows = np.repeat(np.where(np.isnan(point), 0.5, point)[None], len(sites), axis=0)
+        rows[np.arange(len(sites)), sites] = np.concatenate([*others.values(), []])
+        return self._cube.masked(self._cube.snapped(rows))
+
+
+def _is_fine(edges: np.ndarray | None) -> bool:
+    return edges is None or len(edges) > FINE + 1

@@ -21,26 +21,34 @@ class Features:
 
     Args:
         cube: the coordinates; those with one value alone are no features.
+        staged: whether points are told apart by how far they were trained, too, as if that were a parameter.
 
     Attributes:
         sites: `[G]` places of the parameters that are searched.
-        owner: `[F]` which of the G parameters each feature belongs to.
+        owner: `[F]` which of the G parameters each feature belongs to; the stage is one more, and the last.
     """
 
-    def __init__(self, cube: Cube):
+    def __init__(self, cube: Cube, *, staged: bool = False):
         self._options = cube.options
         self.sites: list[int] = np.flatnonzero(cube.searched).tolist()
         self._is_conditional = [place in cube.space.parents for place in self.sites]
-        widths = [self._width(g) for g in range(len(self.sites))]
-        self.owner = np.repeat(np.arange(len(self.sites)), widths)
+        widths = [*(self._width(g) for g in range(len(self.sites))), *([1] if staged else [])]
+        self.owner = np.repeat(np.arange(len(widths)), widths)
         self._firsts = np.concatenate([[0], np.cumsum(widths)]).astype(int)
 
     def __len__(self) -> int:
-        return len(self.sites)
+        return len(self._firsts) - 1
 
-    def of(self, units: np.ndarray) -> np.ndarray:
-        """`[N, F]` features of `[N, D]` points; NaN where a leaf is not active."""
+    def of(self, units: np.ndarray, stages: np.ndarray | float = 1.0) -> np.ndarray:
+        """`[N, F]` features of `[N, D]` points; NaN where a leaf is not active.
+
+        Args:
+            units: the points.
+            stages: `[N]` how far they were trained, in shares of the whole length.
+        """
         features = np.zeros((len(units), len(self.owner)))
+        if len(self) > len(self.sites):
+            features[:, -1] = stages
         for g, site in enumerate(self.sites):
             columns = features[:, self._firsts[g] : self._firsts[g + 1]]
             values = units[:, site]

@@ -216,6 +216,10 @@ class History:
         rows: np.ndarray = self._units[[self._rows[past.number] for past in pasts]]
         return rows
 
+    def levels(self) -> list[tuple[int, list[Past]]]:
+        """The lengths at which sound trials were seen, the shortest first, with those trials."""
+        return [(epoch, _by_place(self._levels[epoch])) for epoch in sorted(self._levels) if self._levels[epoch]]
+
     def pending(self) -> list[Past]:
         """The trials of which more may be heard, by number."""
         return _by_place(self._pending)

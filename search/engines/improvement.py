@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr, logsumexp
+from scipy.special import erfcx, log_ndtr
 
 from search.engines.features import Features
 from search.engines.process import Process
@@ -47,33 +47,40 @@ class Improvement:
         if self._best is not None:
             means, deviations = self._loss.predict(at)
             z = (self._best - means.reshape(len(at), -1)) / deviations[:, None]
-            total = logsumexp(log_h(z), axis=1) - math.log(z.shape[1]) + np.log(deviations)
+            total = _log_mean(log_h(z)) + np.log(deviations)
         for margin, bound in self._margins:
             means, deviations = margin.predict(at)
             total = total + log_ndtr((bound - means) / deviations)
         return total if self._belief is None else total + self._belief(units)
 
-    def slopes(self, unit: np.ndarray) -> np.ndarray:
-        """`[D]` derivatives of its logarithm by the numbers that are active at a point `[D]`."""
-        at = self._features.of(unit[None])
-        by_feature = np.zeros(at.shape[1])
+    def look(self, unit: np.ndarray) -> tuple[float, np.ndarray]:
+        """Its logarithm at a point `[D]`, and `[D]` derivatives by the numbers that are active there."""
+        [at] = self._features.of(unit[None])
+        total, by_feature = 0.0, np.zeros(len(at))
         if self._best is not None:
-            means, deviations = self._loss.predict(at)
-            down, wider = self._loss.slopes(at[0])
-            deviation = deviations[0]
-            z = (self._best - means.reshape(-1)) / deviation
+            there = self._loss.look(at)
+            z = (self._best - there.means) / there.deviation
             logs = log_h(z)
-            shares = np.exp(logs - logsumexp(logs))
-            steep = shares * np.exp(log_ndtr(z) - logs)  # h'(z) = Phi(z)
-            by_feature += (1 / deviation - (steep @ z) / deviation) * wider - steep @ np.atleast_2d(down) / deviation
+            [mean] = _log_mean(logs[None])
+            steep = np.exp(log_ndtr(z) - mean) / len(z)  # h'(z) = Phi(z), by the share that each has of the mean
+            total += float(mean) + math.log(there.deviation)
+            by_feature += ((1 - steep @ z) * there.wider - steep @ there.down) / there.deviation
         for margin, bound in self._margins:
-            means, deviations = margin.predict(at)
-            down, wider = margin.slopes(at[0])
-            z = (bound - means[0]) / deviations[0]
-            steep = math.exp(-z * z / 2 - _HALF_LOG_2PI - float(log_ndtr(z)))
-            by_feature += steep * (-down - z * wider) / deviations[0]
-        slopes: np.ndarray = self._features.slopes(unit[None], by_feature[None])[0]
-        return slopes
+            there = margin.look(at)
+            z = (bound - there.means[0]) / there.deviation
+            chance = float(log_ndtr(z))
+            total += chance
+            steep = math.exp(-z * z / 2 - _HALF_LOG_2PI - chance)
+            by_feature += steep * (-there.down[0] - z * there.wider) / there.deviation
+        total += 0.0 if self._belief is None else float(self._belief(unit[None])[0])
+        return total, self._features.slopes(unit[None], by_feature[None])[0]
+
+
+def _log_mean(logs: np.ndarray) -> np.ndarray:
+    """`[Q]` logarithms of the means of what has these `[Q, M]` logarithms."""
+    most = logs.max(axis=1)
+    means: np.ndarray = most + np.log(np.exp(logs - most[:, None]).mean(axis=1))
+    return means
 
 
 def log_h(z: np.ndarray) -> np.ndarray:

@@ -8,11 +8,10 @@ the number of parameters, which keeps a model of many parameters from being too 
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.linalg.lapack import dpotri
+from scipy.linalg import cho_solve, cholesky
+from scipy.linalg.lapack import dpotri, dtrtri
 from scipy.optimize import minimize
 
 from search.engines.features import Features
@@ -41,6 +40,23 @@ class Shape:
     noise: float
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of a function at one point.
+
+    Attributes:
+        means: `[M]` of the function.
+        deviation: of the function.
+        down: `[M, F]` derivatives of the means.
+        wider: `[F]` derivatives of the deviation.
+    """
+
+    means: np.ndarray
+    deviation: float
+    down: np.ndarray
+    wider: np.ndarray
+
+
 class Process:
     """What is known of a function.
 
@@ -57,27 +73,28 @@ class Process:
         self._scaled = at * self._root
         kernel = self._kernel(self._scaled)
         kernel[np.diag_indices_from(kernel)] += shape.noise
-        self._lower = cholesky(kernel, lower=True, check_finite=False)
-        self._alpha = cho_solve((self._lower, True), values, check_finite=False)
+        lower = cholesky(kernel, lower=True, check_finite=False)
+        self._alpha = cho_solve((lower, True), values, check_finite=False)
+        self._inverse, _ = dtrtri(lower, lower=1)  # of the lower triangle: products are quicker than to solve by it
 
     def predict(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`[Q]` or `[Q, M]` means and `[Q]` deviations of the function at `[Q, F]`."""
         cross = self._kernel(at * self._root)
-        half = solve_triangular(self._lower, cross.T, lower=True, check_finite=False)
-        variance = self.shape.scale - (half**2).sum(axis=0)
+        half = self._inverse @ cross.T
+        variance = self.shape.scale - np.einsum("nq,nq->q", half, half)
         return cross @ self._alpha, np.sqrt(np.maximum(variance, 1e-12))
 
-    def slopes(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`[F]` or `[M, F]`, and `[F]`: derivatives of the mean and of the deviation at one point `[F]`."""
-        scaled = at * self._root
-        apart = scaled - self._scaled
-        distance = np.sqrt((apart**2).sum(axis=1))
-        along = -5 / 3 * self.shape.scale * (1 + ROOT5 * distance) * np.exp(-ROOT5 * distance)
+    def look(self, at: np.ndarray) -> "Look":
+        """What is known at one point `[F]`, and where it leads to."""
+        apart = at * self._root - self._scaled
+        z = ROOT5 * np.sqrt((apart**2).sum(axis=1))
+        decay = self.shape.scale * np.exp(-z)
+        cross, along = (1 + z + z * z / 3) * decay, -5 / 3 * (1 + z) * decay
         by_feature = along[:, None] * apart * self._root  # [N, F]
-        cross = self._kernel(scaled[None])[0]
-        solved = cho_solve((self._lower, True), cross, check_finite=False)
-        deviation = math.sqrt(max(self.shape.scale - cross @ solved, 1e-12))
-        return self._alpha.T @ by_feature, -(solved @ by_feature) / deviation
+        half = self._inverse @ cross
+        deviation = math.sqrt(max(self.shape.scale - half @ half, 1e-12))
+        wider = -((half @ self._inverse) @ by_feature) / deviation
+        return Look(np.atleast_1d(cross @ self._alpha), deviation, np.atleast_2d(self._alpha.T @ by_feature), wider)
 
     def imagined(self, at: np.ndarray, rng: np.random.Generator, count: int) -> "Process":
         """The same, as if it had been looked at `[P, F]` too: M = `count` joint draws of what might be seen there.
@@ -85,7 +102,7 @@ class Process:
         Snoek et al. 2012, Practical Bayesian optimization of machine learning algorithms (section 3.2).
         """
         cross = self._kernel(at * self._root)
-        half = solve_triangular(self._lower, cross.T, lower=True, check_finite=False)
+        half = self._inverse @ cross.T
         among = self._kernel_between(at * self._root, at * self._root) - half.T @ half
         among[np.diag_indices_from(among)] += self.shape.noise + 1e-9
         lower = cholesky(among, lower=True, check_finite=False)
@@ -93,12 +110,6 @@ class Process:
         drawn = (cross @ self._alpha)[:, None] + lower @ normal
         values = np.concatenate([np.repeat(self.values[:, None], count, axis=1), drawn])
         return Process(self._features, np.concatenate([self.at, at]), values, self.shape)
-
-    @cached_property
-    def fitted(self) -> np.ndarray:
-        """`[N]` or `[N, M]` the means where it was looked at."""
-        fitted: np.ndarray = self.values - self.shape.noise * self._alpha
-        return fitted
 
     def _kernel(self, scaled: np.ndarray) -> np.ndarray:
         return self._kernel_between(scaled, self._scaled)

@@ -15,7 +15,9 @@ from search.engines.at_work import sampler_engine
 from search.engines.climb import Climb
 from search.engines.cube import Cube
 from search.engines.features import Features
+from search.engines.history import History
 from search.engines.improvement import Improvement, log_h
+from search.engines.ladder import ladder
 from search.engines.process import Process, Shape, fitted
 from search.engines.warping import half_ranked, standardised
 from search.protocol import FINISHED, Seen
@@ -152,7 +154,7 @@ def test_improvement_is_what_draws_of_the_process_improve_by():
     features, units, values = made(count=12)
     process = fitted(features, features.of(units), values)
     margin = fitted(features, features.of(units), standardised(np.nan_to_num(units)[:, 0]))
-    best = np.array([process.fitted.min()])
+    best = np.array([values.min()])
     _, there = drawn(TREE, 20, seed=5)
 
     found = np.exp(Improvement(features, process, best, [(margin, 0.2)])(there))
@@ -170,12 +172,13 @@ def test_improvement_has_the_slopes_that_it_says():
     process = fitted(features, features.of(units), values)
     running = process.imagined(features.of(drawn(TREE, 3, seed=9)[1]), np.random.default_rng(0), 8)
     margin = fitted(features, features.of(units), standardised(np.nan_to_num(units)[:, 0]))
-    height = Improvement(features, running, running.fitted.min(axis=0), [(margin, 0.2)])
+    height = Improvement(features, running, running.values.min(axis=0), [(margin, 0.2)])
     cube = Cube(TREE)
     smooth = [d for d in range(cube.size) if not cube.options[d]]
 
     for unit in drawn(TREE, 6, seed=3)[1]:
-        slopes = height.slopes(unit)
+        value, slopes = height.look(unit)
+        assert value == pytest.approx(height(unit[None])[0])
         for d in smooth:
             if np.isnan(unit[d]):
                 continue
@@ -194,12 +197,12 @@ class Hill:
         hill = -((units[:, 0] - 0.8123) ** 2) - (units[:, 1] - 0.4) ** 2
         return np.where(kind == 1, hill - (rate - 0.2) ** 2 - 0.3 * (np.floor(act * 3) != 2), hill - 0.5)
 
-    def slopes(self, unit):
+    def look(self, unit):
         slopes = np.zeros(len(unit))
         slopes[0] = -2 * (unit[0] - 0.8123)
         if not np.isnan(unit[3]):
             slopes[3] = -2 * (unit[3] - 0.2)
-        return slopes
+        return float(self(unit[None])[0]), slopes
 
 
 def test_a_climb_comes_to_the_top():
@@ -296,3 +299,49 @@ def test_limits_on_outcomes_are_kept_where_the_best_loss_is_beyond_them():
     kept = [past for past in engine.history.pasts.values() if past.seen[FINISHED].excess == 0]
     assert len(kept) > 12
     assert max(past.params["x"] for past in kept) > 0.49
+
+
+def halved():
+    """A history of ten trials: all seen at epoch 1, four at epoch 3, two at their ends; one runs and was not seen."""
+    history = History(NUMBERS)
+    points, _ = drawn(NUMBERS, 11)
+    losses = {1: [9, 8, 7, 6, 5, 4, 3, 2, 1, 0.5], 3: [5.5, 4.5, 2.5, 1.0], FINISHED: [2.0, 3.0]}
+    for number, point in enumerate(points, 1):
+        history.adopt(number, point, given=False)
+    for epoch, first in ((1, 1), (3, 1), (FINISHED, 2)):
+        for number, loss in enumerate(losses[epoch], first):
+            history.observe(number, Seen(epoch, (float(loss),)))
+    for number in range(5, 11):
+        history.end(number)
+    return history
+
+
+def test_sightings_of_all_lengths_stand_on_one_scale():
+    history = halved()
+
+    known = ladder(history)
+
+    assert known.stages.tolist() == [1.0] * 2 + [0.5] * 4 + [0.0] * 10
+    second = np.median([2.0 - 4.5, 3.0 - 2.5])
+    first = np.median([5.5 - 9, 4.5 - 8, 2.5 - 7, 1.0 - 6])
+    assert known.losses[:6].tolist() == pytest.approx([2, 3, *(loss + second for loss in (1.0, 2.5, 4.5, 5.5))])
+    assert known.losses[6:].tolist() == pytest.approx([loss + first + second for loss in (0.5, *range(1, 10))])
+    assert [past.number for past in known.unseen] == [11]
+
+
+def test_short_trials_tell_about_long_ones():
+    """Under successive halving, it looks where short trials were good before any was trained to its end."""
+    engine = sampler_engine(Bayes(startup=8), NUMBERS, seed=0)
+    for number, point in enumerate(drawn(NUMBERS, 16)[0], 1):
+        engine.adopt(number, point)
+        engine.observe(number, Seen(1, ((point["x"] - 0.3) ** 2 + 5,)))
+        if number % 4 == 0:
+            engine.observe(number, Seen(3, ((point["x"] - 0.3) ** 2 + 1,)))
+        engine.end(number)
+
+    proposed = []
+    for number in range(17, 23):
+        proposed.append(engine.propose(number))
+        engine.adopt(number, proposed[-1])
+
+    assert np.median([abs(point["x"] - 0.3) for point in proposed]) < 0.1

