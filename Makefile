@@ -43,7 +43,9 @@ bench: setup
 	$(PY) benchmarks/packing.py
 	$(PY) benchmarks/fused.py steps
 	$(PY) benchmarks/fused.py studies
-	$(PY) benchmarks/samplers.py
+	$(PY) -m benchmarks.quality search
+	$(PY) -m benchmarks.quality kinds
+	$(PY) -m benchmarks.quality latency
 	$(PY) benchmarks/models.py
 
 soak: setup

@@ -1,6 +1,6 @@
 """What `Auto()` stands for: the sampler that suits a space, a goal, a budget and a machine, and why.
 
-The rules are few and in order; each says in one clause what decided. Their figures come from benchmarks/samplers.py.
+The rules are few and in order; each says in one clause what decided. Their figures come from benchmarks/quality.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from search.strategy import Sampler, Strategy
 
 SMALL = 1_000  # points of a space that is tried whole
 FEW_TRIALS = 10  # with which no model has anything to learn from
-GP_TRIALS = 300  # beyond which a Gaussian process takes seconds for a proposal
+GP_TRIALS = 300  # the most that a Gaussian process looks at
 GP_LEAVES = 20  # parameters
 FRONT_TRIALS = 300  # from which on a population covers a front better than a model
 LONG = 1_000  # trials from which on a covariance is worth adapting
@@ -88,15 +88,15 @@ def _for_fronts(space: Space, goal: Goal, trials: float) -> tuple[Sampler, str]:
 
 def _for_points(space: Space, trials: float) -> tuple[Sampler, str]:
     leaves = _leaves(space)
-    if _is_flat(space) and trials <= GP_TRIALS:
-        return Bayes(), f"a Gaussian process needs the fewest trials with {leaves} parameters and no branches"
+    if leaves <= GP_LEAVES and trials <= GP_TRIALS:
+        return Bayes(), f"a Gaussian process needs the fewest trials with {leaves} parameters"
     if trials > LONG and not any(leaf.condition or isinstance(leaf.domain, Choice) for leaf in space.leaves):
         return CMAES(), f"{trials:g} trials suffice to learn how {leaves} numbers go together"
     return TPE(), "its densities know trees and choices, and stay fast with many trials"
 
 
 def _is_flat(space: Space) -> bool:
-    """Whether a Gaussian process is at home: no branches, not too many parameters."""
+    """Whether Optuna's Gaussian process is at home: no branches, not too many parameters."""
     return _leaves(space) <= GP_LEAVES and not any(leaf.condition for leaf in space.leaves)
 
 

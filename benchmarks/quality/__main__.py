@@ -24,6 +24,7 @@ from benchmarks.quality.entrants import ENTRANTS, MAIN
 from benchmarks.quality.figures import STOPS, Board
 from benchmarks.quality.kinds import kinds
 from benchmarks.quality.latency import latency
+from benchmarks.quality.plots import plot_search
 from benchmarks.quality.runs import EVALUATIONS, Job, runs
 from benchmarks.quality.tasks import names
 
@@ -38,8 +39,10 @@ def search(terms: argparse.Namespace) -> None:
         for what in tasks
         for seed in range(terms.seeds)
     ]
-    board = Board(runs(jobs, terms.kept, terms.processes), wanted, tasks, terms.seeds, terms.pending, terms.refill)
-    show(board, terms)
+    found = runs(jobs, terms.kept, terms.processes)
+    show(Board(found, wanted, tasks, terms.seeds, terms.pending, terms.refill), terms)
+    if terms.plot:
+        plot_search(found, wanted, terms.plot)
 
 
 def show(board: Board, terms: argparse.Namespace) -> None:
@@ -87,6 +90,7 @@ def main() -> None:
     found.add_argument("--pending", type=int, default=1)
     found.add_argument("--refill", action="store_true")
     found.add_argument("--by-task", action="store_true")
+    found.add_argument("--plot", type=Path)
     found.add_argument("--kept", type=Path, default=Path("runs/quality.jsonl"))
     soon = commands.add_parser("early")
     soon.add_argument("tables", type=Path)
@@ -94,6 +98,7 @@ def main() -> None:
     soon.add_argument("--half", choices=["chosen", "reported"], default="reported")
     soon.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16])
     soon.add_argument("--seeds", type=int, default=5)
+    soon.add_argument("--plot", type=Path)
     soon.add_argument("--kept", type=Path, default=Path("runs/early.jsonl"))
     other = commands.add_parser("kinds")
     other.add_argument("words", nargs="*", help="of the searches' names; all without any")
@@ -105,7 +110,7 @@ def main() -> None:
             search(terms)
         case "early":
             wanted = (terms.half, terms.strategies, terms.workers, terms.seeds)
-            early(terms.tables, *wanted, terms.kept, terms.processes)
+            early(terms.tables, *wanted, terms.kept, terms.processes, terms.plot)
         case "kinds":
             kinds(terms.words, terms.seeds, terms.processes)
         case _:

@@ -238,30 +238,50 @@ def soonest(path: Progress, regret: float) -> float:
 
 
 def early(
-    folder: Path, half: str, strategies: list[str], workers: list[int], seeds: int, kept: Path, processes: int
+    folder: Path,
+    half: str,
+    strategies: list[str],
+    workers: list[int],
+    seeds: int,
+    kept: Path,
+    processes: int,
+    picture: Path | None = None,
 ) -> None:
-    """Prints a table for each number of workers."""
+    """Prints a table for each number of workers, and draws a picture of them all."""
     tasks = Surrogate(folder).tasks[{"chosen": 0, "reported": 1}[half] :: 2]
     wanted = list(dict.fromkeys([BASE, *strategies]))
+    whole: dict[Job, Progress] = {}
     for count in workers:
         jobs = [Job(text, task, count, seed) for seed in range(seeds) for task in tasks for text in wanted]
         found = searches(folder, jobs, kept, processes)
+        whole |= found
         print(f"\n### {len(tasks)} datasets ({half}), {seeds} seeds, {count} workers\n")
         print("| strategy | regret at 25 % | at the end | better at the end | soon enough | as soon, median |")
         print("|---" * 6 + "|")
         for text in wanted:
-            paths = [found[Job(text, task, count, seed)] for task in tasks for seed in range(seeds)]
-            bases = [found[Job(BASE, task, count, seed)] for task in tasks for seed in range(seeds)]
-            quarter, end = (np.array([reached(path, share) for path in paths]) for share in (0.25, 1.0))
-            base = np.array([reached(path, 1.0) for path in bases])
-            times = np.array([soonest(path, regret) for path, regret in zip(paths, base, strict=True)])
-            since = np.array([soonest(path, regret) for path, regret in zip(bases, base, strict=True)])
-            sooner = np.mean(times <= 0.5)
-            low, high = _interval((end - base).reshape(len(tasks), seeds))
-            print(
-                f"| `{text}` | {quarter.mean():.2f} | {end.mean():.2f} ({end.mean() - base.mean():+.2f}, {low:+.2f} to "
-                f"{high:+.2f}) | {np.mean(end < base):.0%} | {sooner:.0%} | {np.median(times / since):.2f} |"
-            )
+            print(_row(text, count, found, tasks, seeds))
+    if picture is not None:
+        from benchmarks.quality.plots import plot_early
+
+        plot_early(whole, wanted, picture)
+
+
+def _row(text: str, count: int, found: dict[Job, Progress], tasks: list[str], seeds: int) -> str:
+    """What is said of a strategy beside random search with ASHA, dataset by dataset and seed by seed."""
+    paths, bases = (
+        [found[Job(strategy, task, count, seed)] for task in tasks for seed in range(seeds)]
+        for strategy in (text, BASE)
+    )
+    quarter, end = (np.array([reached(path, share) for path in paths]) for share in (0.25, 1.0))
+    base = np.array([reached(path, 1.0) for path in bases])
+    times = np.array([soonest(path, regret) for path, regret in zip(paths, base, strict=True)])
+    since = np.array([soonest(path, regret) for path, regret in zip(bases, base, strict=True)])
+    low, high = _interval((end - base).reshape(len(tasks), seeds))
+    apart = f"{end.mean() - base.mean():+.2f}, {low:+.2f} to {high:+.2f}"
+    return (
+        f"| `{text}` | {quarter.mean():.2f} | {end.mean():.2f} ({apart}) "
+        f"| {np.mean(end < base):.0%} | {np.mean(times <= 0.5):.0%} | {np.median(times / since):.2f} |"
+    )
 
 
 def _interval(apart: np.ndarray) -> tuple[float, float]:

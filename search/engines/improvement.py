@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr
 
 from search.engines.features import Features
+from search.engines.logs import log_sum
 from search.engines.process import Process
 
 _HALF_LOG_2PI, _HALF_LOG_PI_2 = math.log(2 * math.pi) / 2, math.log(math.pi / 2) / 2
@@ -47,7 +48,7 @@ class Improvement:
         if self._best is not None:
             means, deviations = self._loss.predict(at)
             z = (self._best - means.reshape(len(at), -1)) / deviations[:, None]
-            total = _log_mean(log_h(z)) + np.log(deviations)
+            total = log_sum(log_h(z)) - math.log(z.shape[1]) + np.log(deviations)
         for margin, bound in self._margins:
             means, deviations = margin.predict(at)
             total = total + log_ndtr((bound - means) / deviations)
@@ -61,9 +62,9 @@ class Improvement:
             there = self._loss.look(at)
             z = (self._best - there.means) / there.deviation
             logs = log_h(z)
-            [mean] = _log_mean(logs[None])
-            steep = np.exp(log_ndtr(z) - mean) / len(z)  # h'(z) = Phi(z), by the share that each has of the mean
-            total += float(mean) + math.log(there.deviation)
+            [whole] = log_sum(logs[None])
+            steep = np.exp(log_ndtr(z) - whole)  # h'(z) = Phi(z), over the sum of all
+            total += float(whole) + math.log(there.deviation / len(z))
             by_feature += ((1 - steep @ z) * there.wider - steep @ there.down) / there.deviation
         for margin, bound in self._margins:
             there = margin.look(at)
@@ -74,13 +75,6 @@ class Improvement:
             by_feature += steep * (-there.down[0] - z * there.wider) / there.deviation
         total += 0.0 if self._belief is None else float(self._belief(unit[None])[0])
         return total, self._features.slopes(unit[None], by_feature[None])[0]
-
-
-def _log_mean(logs: np.ndarray) -> np.ndarray:
-    """`[Q]` logarithms of the means of what has these `[Q, M]` logarithms."""
-    most = logs.max(axis=1)
-    means: np.ndarray = most + np.log(np.exp(logs - most[:, None]).mean(axis=1))
-    return means
 
 
 def log_h(z: np.ndarray) -> np.ndarray:

@@ -14,12 +14,13 @@ arXiv:2204.11051, eq. 6).
 import math
 
 import numpy as np
-from scipy.special import logsumexp, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 from search.engines.belief import log_belief
 from search.engines.cube import Cube
 from search.engines.draws import draw, generator
 from search.engines.history import Evidence, History
+from search.engines.logs import log_sum
 from search.samplers import TPE
 from search.space import Flat, Space
 
@@ -131,8 +132,7 @@ class Mixture:
             total += self._numeric_log(candidates[:, d], k, d)
         for d in self._choices:
             total += self._choice_log(candidates[:, d], d)
-        result: np.ndarray = logsumexp(total + np.log(self._weights), axis=1)
-        return result
+        return log_sum(total + np.log(self._weights))
 
     def _numeric_log(self, values: np.ndarray, k: int, d: int) -> np.ndarray:
         """`[C, N]` of one number; 0 where either side does not have it."""

@@ -50,7 +50,7 @@ def picked(space, scheduler=FULL, goal=ONE, trials=100, at_once=2):
         ({"space": NUMBERS, "goal": TWO, "trials": None}, TPE(), "time alone"),
         ({"space": SMALL, "trials": None}, Grid(shuffle=True), "only 12 points"),
         ({"space": MANY}, TPE(), "many trials"),
-        ({"space": TREE}, TPE(), "trees"),
+        ({"space": TREE}, Bayes(), "Gaussian process"),
         ({"space": TREE, "trials": 2000}, TPE(), "trees"),
         ({"space": SMALL, "trials": 12}, Grid(shuffle=True), "only 12 points"),
         ({"space": SMALL, "trials": 11}, Bayes(), "Gaussian process"),
