@@ -209,7 +209,7 @@ TRAITS: dict[str, Callable[[], Trait]] = {
     "beliefs: right": lambda: believing(True),
     "beliefs: wrong": lambda: believing(False),
 }
-OURS = ("Auto()", "TPE()", "Bayes()", "NSGA2()", "Random()")
+OURS = ("Auto()", "TPE()", "NSGA2()", "Random()")
 
 _trait = functools.cache(lambda name: TRAITS[name]())
 

@@ -9,14 +9,36 @@ import numpy as np
 from search.space import Space
 
 BELIEF = 10.0  # piBO's beta: a belief weighs as much as ten trials
+CELL = 2e-3  # over which a density is told to change
 
 
-def log_belief(space: Space, units: np.ndarray, known: int, weight: float = BELIEF) -> np.ndarray:
-    """`[N]` what to add to the logarithm of an acquisition at `[N, D]` points, with so many trials known."""
-    total = np.zeros(len(units))
-    for place in range(units.shape[1]):
-        density = space.prior.density(place)
-        if density is not None:
+class Belief:
+    """What to add to the logarithm of an acquisition.
+
+    Args:
+        space: whose prior it is.
+        known: how many trials were heard of.
+        weight: how many of them the belief is worth.
+    """
+
+    def __init__(self, space: Space, known: int, weight: float = BELIEF):
+        densities = [(place, space.prior.density(place)) for place in range(len(space.leaves))]
+        self._densities = [(place, density) for place, density in densities if density is not None]
+        self._share = weight / known
+
+    def logs(self, units: np.ndarray) -> np.ndarray:
+        """`[N]` at `[N, D]` points."""
+        total = np.zeros(len(units))
+        for place, density in self._densities:
             active = ~np.isnan(units[:, place])
             total[active] += [density.log(u) for u in units[active, place]]
-    return total * weight / known
+        return total * self._share
+
+    def slopes(self, unit: np.ndarray) -> np.ndarray:
+        """`[D]` derivatives at a point `[D]`, over the width of a density's cells."""
+        slopes = np.zeros(len(unit))
+        for place, density in self._densities:
+            if not np.isnan(unit[place]):
+                low, high = max(unit[place] - CELL, 0.0), min(unit[place] + CELL, 1 - 1e-9)
+                slopes[place] = self._share * (density.log(high) - density.log(low)) / (high - low)
+        return slopes

@@ -4,12 +4,14 @@ Numbers, and whole numbers of a long range as if they were, follow slopes (L-BFG
 neighbour, one parameter at a time, until none is better.
 """
 
+import itertools
 from typing import Protocol
 
 import numpy as np
 from scipy.optimize import minimize
 
 from search.engines.cube import Cube
+from search.room import pulled
 
 DRAWN = 1_024  # points all over the space
 NEAR = 64  # points around each one that is known to be good
@@ -18,6 +20,7 @@ CLIMBED = 3  # of the best are followed to their tops
 ROUNDS = 4  # of numbers and neighbours in turn
 STEPS = 15  # along slopes, in one of them
 ENOUGH = 1e-2  # a round that gains less is the last: what is climbed are logarithms
+OTHERS = 256  # options of a choice that are looked at in one step
 FINE = 24  # steps, from which on a number counts as continuous
 
 
@@ -57,13 +60,19 @@ class Climb:
         drawn = self._drawn(known, rng)
         heights = height(drawn)
         order = np.argsort(-heights, kind="stable")
-        starts = drawn[order[:CLIMBED]]
-        tops = [
-            self._climbed(height, start, float(heights[place])) for start, place in zip(starts, order, strict=False)
-        ]
+        starts = self._first_kept(drawn, order)
+        tops = [self._climbed(height, drawn[place], float(heights[place])) for place in starts]
         tops.sort(key=lambda top: -top[1])
         found: np.ndarray = np.concatenate([np.array([top for top, _ in tops]), drawn[order]])
         return found
+
+    def _first_kept(self, drawn: np.ndarray, order: np.ndarray) -> list[int]:
+        """The places of the highest points that keep the space's limits."""
+        kept = (int(place) for place in order if self._is_kept(drawn[place]))
+        return list(itertools.islice(kept, CLIMBED)) or order[:CLIMBED].tolist()
+
+    def _is_kept(self, point: np.ndarray) -> bool:
+        return not self._cube.space.limits or self._cube.space.allows(self._cube.point(point))
 
     def _drawn(self, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         prior = self._cube.space.prior
@@ -118,27 +127,42 @@ class Climb:
             return point, reached
         better = point.copy()
         better[moved] = found.x
-        better = self._cube.snapped(better[None])
-        top = float(height(better)[0])
-        return (better[0], top) if top > reached else (point, reached)
+        better = self._held(better, point)
+        top = float(height(better[None])[0])
+        return (better, top) if top > reached else (point, reached)
+
+    def _held(self, units: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+        """A point on its steps; one that breaks the space's limits, pulled back towards an anchor that keeps them."""
+        [units] = self._cube.snapped(units[None])
+        if self._is_kept(units) or not self._is_kept(anchor):
+            return units
+        return self._cube.units(pulled(self._cube.space, self._cube.point(units), self._cube.point(anchor)))
 
     def _stepped(self, height: Height, point: np.ndarray, reached: float) -> tuple[np.ndarray, float]:
         """The best neighbour in steps and choices, as long as one is better."""
         while len(neighbours := self._neighbours(point)):
             heights = height(neighbours)
-            best = int(np.argmax(heights))
-            if not heights[best] > reached + 1e-9:
+            better = [k for k in np.argsort(-heights, kind="stable").tolist() if heights[k] > reached + 1e-9]
+            best = next((k for k in better if self._is_kept(neighbours[k])), None)
+            if best is None:
                 break
             point, reached = neighbours[best], float(heights[best])
         return point, reached
 
     def _neighbours(self, point: np.ndarray) -> np.ndarray:
         """`[Q, D]` with another option or step in one parameter."""
-        others = {d: middles[middles != point[d]] for d, middles in self._middles.items() if not np.isnan(point[d])}
+        others = {
+            d: _some(middles[middles != point[d]]) for d, middles in self._middles.items() if not np.isnan(point[d])
+        }
         sites = np.repeat(list(others), [len(values) for values in others.values()]).astype(int)
         rows = np.repeat(np.where(np.isnan(point), 0.5, point)[None], len(sites), axis=0)
         rows[np.arange(len(sites)), sites] = np.concatenate([*others.values(), []])
         return self._cube.masked(self._cube.snapped(rows))
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    """All of the values, or so many of them that are spread evenly."""
+    return values if len(values) <= OTHERS else values[np.linspace(0, len(values) - 1, OTHERS).astype(int)]
 
 
 def _is_fine(edges: np.ndarray | None) -> bool:

@@ -7,28 +7,28 @@ asked for the best at full length (`ladder`). Beliefs multiply the acquisition (
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
-from search.engines.belief import log_belief
+from search.engines.belief import Belief
 from search.engines.climb import Climb
 from search.engines.cube import Cube
 from search.engines.draws import draw, generator
 from search.engines.features import Features
-from search.engines.history import Evidence, History
+from search.engines.history import Evidence, History, Past
 from search.engines.improvement import Improvement
 from search.engines.ladder import Ladder, ladder
 from search.engines.parzen import Parzen
 from search.engines.process import Process, fitted
 from search.engines.sobol import Sequence
-from search.engines.warping import half_ranked, standardised
+from search.engines.warping import bilogs, deviation, half_ranked, standardised
 from search.samplers import TPE, Bayes
 from search.space import Flat, Space
 from search.threads import on_one_thread
 
 MOST = 300  # sightings in the model: the best half of so many, and some of each kind of the rest
-MOST_PENDING = 64  # of the trials that run, the newest
+MOST_FAILED = 100  # of the trials that failed, the newest
+MOST_PENDING = 200  # of the trials that run, the newest
 IMAGINED = 16  # ways in which the trials that run may end
 LOOKED_NEAR = 5  # of the best points
 BELIEF = 5.0  # piBO's beta: with ten, a wrong belief cost six trials more
@@ -53,7 +53,7 @@ class Gaussian:
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
         evidence = history.evidence()
-        is_staged = len(history.levels()) > 1 and not history.lessons
+        is_staged = len(history.levels()) > 1 and evidence.lessons == 0
         enough = evidence.heard >= self._settings.startup if is_staged else evidence.carries(self._settings.startup)
         if not enough:
             return self._coarse(number - 1 + 4_096 * attempt)
@@ -64,7 +64,7 @@ class Gaussian:
         known = ladder(history) if is_staged else _alike(evidence, history)
         rng = generator(self._seed, number, attempt)
         with on_one_thread():
-            tops = self._tops(known, history, evidence.known, rng)
+            tops = self._tops(known, history, evidence.heard, rng)
         points = map(self._cube.point, tops)
         return next((point for point in points if history.is_new(point)), None) or self._cube.point(tops[0])
 
@@ -72,60 +72,58 @@ class Gaussian:
         """Whether a trial is among those that are spread evenly over the study for the other model."""
         return math.floor(number * self._settings.hedge) > math.floor((number - 1) * self._settings.hedge)
 
-    def _tops(self, known: Ladder, history: History, trials: int, rng: np.random.Generator) -> np.ndarray:
+    def _tops(self, known: Ladder, history: History, heard: int, rng: np.random.Generator) -> np.ndarray:
         """`[Q, D]` points of high acquisition, the highest first."""
         features = self._staged if len(set(known.stages.tolist())) > 1 else self._plain
         rows = _thinned(len(known))
-        failed = history.stacked(history.failed()[-MOST:])
+        failed = history.stacked(history.failed()[-MOST_FAILED:])
         units = np.concatenate([known.units[rows], failed])
         at = features.of(units, np.concatenate([known.stages[rows], np.ones(len(failed))]))
-        losses = half_ranked(_with_worst(known.losses[rows], len(failed)))
         exact = not self._settings.noisy
-        process = fitted(features, at, losses, exact=exact)
-        margins = [
-            _margin(features, at, _with_worst(known.margins[rows, c], len(failed)), exact)
-            for c in range(known.margins.shape[1])
-        ]
-        means = process.predict(features.of(units))[0]
-        near = units[np.argsort(means, kind="stable")[:LOOKED_NEAR]]
-        unseen = known.unseen[-MOST_PENDING:]
-        if unseen:
+        losses = standardised(_with_worst(half_ranked(known.losses[rows]), len(failed)))
+        processes, bounds = [fitted(features, at, losses, exact=exact)], [0.0]
+        for column in range(known.margins.shape[1]):
+            margins = _with_worst(bilogs(known.margins[rows, column]), len(failed))
+            processes.append(fitted(features, at, standardised(margins), exact=exact))
+            bounds.append(-float(margins.mean()) / (deviation(margins) or 1.0))
+        is_kept = np.zeros((len(units), 1), dtype=bool)
+        is_kept[: len(rows), 0] = (known.margins[rows] <= 0).all(axis=1) & known.is_longest[rows]
+        means = processes[0].predict(features.of(units))[0]
+        shown = np.flatnonzero(np.concatenate([known.is_longest[rows], np.ones(len(failed), dtype=bool)]))
+        near = units[shown[np.argsort(means[shown], kind="stable")[:LOOKED_NEAR]]]
+        if unseen := known.unseen[-MOST_PENDING:]:
             there = history.stacked(unseen)
-            process = process.imagined(features.of(there), rng, IMAGINED)
+            processes = [process.imagined(features.of(there), rng, IMAGINED) for process in processes]
             units = np.concatenate([units, there])
-        is_kept = np.zeros(len(units), dtype=bool)
-        is_kept[: len(rows)] = (known.margins[rows] <= 0).all(axis=1)
-        best = _best(process, features.of(units[is_kept] if margins else units))
-        return self._climb.tops(Improvement(features, process, best, margins, self._belief(trials)), near, rng)
-
-    def _belief(self, known: int) -> Callable[[np.ndarray], np.ndarray] | None:
-        return (lambda units: log_belief(self._space, units, known, BELIEF)) if self._space.prior else None
+            is_kept = np.concatenate([np.repeat(is_kept, IMAGINED, axis=1), _imagined_kept(processes, bounds, unseen)])
+        loss, *others = processes
+        believed = loss.predict(features.of(units))[0].reshape(len(units), -1)
+        best = np.where(is_kept if others else True, believed, np.inf).min(axis=0)
+        belief = Belief(self._space, heard, BELIEF) if self._space.prior else None
+        height = Improvement(features, loss, best, list(zip(others, bounds[1:], strict=True)), belief)
+        return self._climb.tops(height, near, rng)
 
 
 def _alike(evidence: Evidence, history: History) -> Ladder:
     """The trials that were seen at one length, the best first."""
     order = np.argsort(evidence.losses[:, 0], kind="stable")
     losses, margins = evidence.losses[order, 0], evidence.margins[order]
-    return Ladder(evidence.units[order], np.ones(len(order)), losses, margins, history.pending())
+    ones = np.ones(len(order))
+    return Ladder(evidence.units[order], ones, losses, margins, ones.astype(bool), history.pending())
 
 
-def _best(process: Process, at: np.ndarray) -> np.ndarray | None:
-    """`[M]` what has to be beaten: the least that is believed of the losses at `[N, F]`; None where N is 0."""
-    if not len(at):
-        return None
-    least: np.ndarray = process.predict(at)[0].reshape(len(at), -1).min(axis=0)
-    return least
-
-
-def _margin(features: Features, at: np.ndarray, margins: np.ndarray, exact: bool) -> tuple[Process, float]:
-    """What is known of how far trials lie beyond a limit, and what stands for the limit itself there."""
-    deviation = float(margins.std()) or 1.0
-    return fitted(features, at, standardised(margins), exact=exact), -float(margins.mean()) / deviation
+def _imagined_kept(processes: list[Process], bounds: list[float], unseen: list[Past]) -> np.ndarray:
+    """`[P, M]` whether the trials that run keep the limits, in each of the ways in which they may end."""
+    is_kept = np.ones((len(unseen), IMAGINED), dtype=bool)
+    for process, bound in zip(processes[1:], bounds[1:], strict=True):
+        is_kept &= process.values[-len(unseen) :] <= bound
+    return is_kept
 
 
 def _with_worst(values: np.ndarray, count: int) -> np.ndarray:
-    """Values, and as many of the worst as trials failed."""
-    return np.concatenate([values, np.full(count, values.max())])
+    """Values, and as many of the worst as trials failed: worse than any where all are equal."""
+    worst = values.max() if deviation(values) else values.max() + 1.0
+    return np.concatenate([values, np.full(count, worst)])
 
 
 def _thinned(count: int) -> np.ndarray:

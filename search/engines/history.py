@@ -70,6 +70,7 @@ class Evidence:
         epoch: at which they were seen.
         heard: how many trials were seen at any length, or failed; those of earlier studies are among them.
         failed: how many of these failed.
+        lessons: how many of the trials are those of earlier studies.
     """
 
     pasts: tuple[Past, ...]
@@ -79,6 +80,7 @@ class Evidence:
     epoch: int
     heard: int
     failed: int
+    lessons: int = 0
 
     def __len__(self) -> int:
         return len(self.pasts)
@@ -245,12 +247,12 @@ class History:
         Trials of different lengths are not compared with each other (as in BOHB, Falkner et al. 2018,
         arXiv:1807.01774). A shorter length never stands in for a longer one, however few came to it: a model of
         first epochs leads to what learns fast at first, and by the measurement in `benchmarks/` does worse than
-        random points. Trials of earlier studies are among them as long as they outnumber the study's own, thinned
-        evenly from the best to the worst.
+        random points. Trials of earlier studies are among them as long as they outnumber the study's own of any
+        length, thinned evenly from the best to the worst.
         """
         epoch = max((epoch for epoch, trials in self._levels.items() if trials), default=FINISHED)
         own = _by_place(self._levels.get(epoch, {}))
-        left = max(len(self.lessons) - len(own), 0)
+        left = max(len(self.lessons) - len(self._sound), 0)
         older = [self.lessons[k] for k in np.linspace(0, len(self.lessons) - 1, left).astype(int)]
         seen = [past.seen[epoch] for past in own] + [past.seen[FINISHED] for past in older]
         losses = np.array([s.losses for s in seen], dtype=float).reshape(len(seen), self.objectives)
@@ -260,7 +262,7 @@ class History:
         limits = len(seen[0].margins) if seen else 0
         margins = np.array([s.margins for s in seen], dtype=float).reshape(len(seen), limits)
         heard = len(self._failed) + len(self.lessons) + len(self._sound)
-        return Evidence(pasts, self.stacked(pasts), losses, margins, epoch, heard, len(self._failed))
+        return Evidence(pasts, self.stacked(pasts), losses, margins, epoch, heard, len(self._failed), len(older))
 
     def _add_row(self, number: int, params: Flat) -> None:
         if len(self._rows) == len(self._units):

@@ -7,11 +7,12 @@ them that chance is all there is.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import erfcx, log_ndtr
 
+from search.engines.belief import Belief
 from search.engines.features import Features
 from search.engines.logs import log_sum
 from search.engines.process import Process
@@ -25,56 +26,57 @@ class Improvement:
     Args:
         features: of the space.
         loss: what is known of the loss: with M columns, M ways in which the trials that run may end.
-        best: `[M]` what has to be beaten in each; None where no trial keeps the limits.
-        margins: what is known of how far points lie beyond each limit, and what it has to stay below.
-        belief: `[Q]` logarithms at `[Q, D]` points, which are added.
+        best: `[M]` what has to be beaten in each; infinite where no trial keeps the limits, whose chance is all then.
+        margins: what is known of how far points lie beyond each limit, in as many ways, and what it has to stay below.
+        belief: about the space; None where there is none.
     """
 
     def __init__(
         self,
         features: Features,
         loss: Process,
-        best: np.ndarray | None,
+        best: np.ndarray,
         margins: Sequence[tuple[Process, float]] = (),
-        belief: Callable[[np.ndarray], np.ndarray] | None = None,
+        belief: Belief | None = None,
     ):
-        self._features, self._loss, self._best = features, loss, best
+        self._features, self._loss = features, loss
+        self._best, self._is_known = np.nan_to_num(best, posinf=0.0), np.isfinite(best)
         self._margins, self._belief = margins, belief
 
     def __call__(self, units: np.ndarray) -> np.ndarray:
         """`[Q]` its logarithm at `[Q, D]` points."""
         at = self._features.of(units)
-        total = np.zeros(len(units))
-        if self._best is not None:
-            means, deviations = self._loss.predict(at)
-            z = (self._best - means.reshape(len(at), -1)) / deviations[:, None]
-            total = log_sum(log_h(z)) - math.log(z.shape[1]) + np.log(deviations)
+        means, deviations = self._loss.predict(at)
+        z = (self._best - means.reshape(len(at), -1)) / deviations[:, None]
+        logs = np.where(self._is_known, log_h(z) + np.log(deviations)[:, None], 0.0)
         for margin, bound in self._margins:
             means, deviations = margin.predict(at)
-            total = total + log_ndtr((bound - means) / deviations)
-        return total if self._belief is None else total + self._belief(units)
+            logs = logs + log_ndtr((bound - means.reshape(len(at), -1)) / deviations[:, None])
+        total = log_sum(logs) - math.log(logs.shape[1])
+        return total if self._belief is None else total + self._belief.logs(units)
 
     def look(self, unit: np.ndarray) -> tuple[float, np.ndarray]:
         """Its logarithm at a point `[D]`, and `[D]` derivatives by the numbers that are active there."""
         [at] = self._features.of(unit[None])
-        total, by_feature = 0.0, np.zeros(len(at))
-        if self._best is not None:
-            there = self._loss.look(at)
-            z = (self._best - there.means) / there.deviation
-            logs = log_h(z)
-            [whole] = log_sum(logs[None])
-            steep = np.exp(log_ndtr(z) - whole)  # h'(z) = Phi(z), over the sum of all
-            total += float(whole) + math.log(there.deviation / len(z))
-            by_feature += ((1 - steep @ z) * there.wider - steep @ there.down) / there.deviation
+        there = self._loss.look(at)
+        z = (self._best - there.means) / there.deviation
+        heights = log_h(z)
+        logs = np.where(self._is_known, heights + math.log(there.deviation), 0.0)
+        steep = np.exp(log_ndtr(z) - heights)[:, None]  # h'(z) = Phi(z)
+        along = (steep * (-there.down - z[:, None] * there.wider) + there.wider) / there.deviation
+        by_feature = np.where(self._is_known[:, None], along, 0.0)  # [M, F]
         for margin, bound in self._margins:
             there = margin.look(at)
-            z = (bound - there.means[0]) / there.deviation
-            chance = float(log_ndtr(z))
-            total += chance
-            steep = math.exp(-z * z / 2 - _HALF_LOG_2PI - chance)
-            by_feature += steep * (-there.down[0] - z * there.wider) / there.deviation
-        total += 0.0 if self._belief is None else float(self._belief(unit[None])[0])
-        return total, self._features.slopes(unit[None], by_feature[None])[0]
+            z = (bound - there.means) / there.deviation
+            logs = logs + log_ndtr(z)
+            hazard = (math.sqrt(2 / math.pi) / erfcx(-z * math.sqrt(0.5)))[:, None]  # phi(z) / Phi(z)
+            by_feature = by_feature + hazard * (-there.down - z[:, None] * there.wider) / there.deviation
+        [whole] = log_sum(logs[None])
+        slopes: np.ndarray = self._features.slopes(unit[None], (np.exp(logs - whole) @ by_feature)[None])[0]
+        total = float(whole) - math.log(len(logs))
+        if self._belief is None:
+            return total, slopes
+        return total + float(self._belief.logs(unit[None])[0]), slopes + self._belief.slopes(unit)
 
 
 def log_h(z: np.ndarray) -> np.ndarray:

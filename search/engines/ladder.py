@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.engines.history import History, Past
+from search.protocol import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Ladder:
         stages: `[R]` how far they were trained: places of the lengths in shares of [0, 1].
         losses: `[R]` of the first objective, as if all had been trained as far as the longest.
         margins: `[R, C]` how far each lies beyond the limits on outcomes.
+        is_longest: `[R]` whether the trial was seen at no greater length.
         unseen: trials that run and of which nothing was seen.
     """
 
@@ -29,6 +31,7 @@ class Ladder:
     stages: np.ndarray
     losses: np.ndarray
     margins: np.ndarray
+    is_longest: np.ndarray
     unseen: list[Past]
 
     def __len__(self) -> int:
@@ -38,19 +41,21 @@ class Ladder:
 def ladder(history: History) -> Ladder:
     """The sightings of a history."""
     levels = history.levels()
-    later, rows = 0.0, list[tuple[Past, float, float, tuple[float, ...]]]()
+    later, rows = 0.0, list[tuple[Past, float, float, Seen, bool]]()
     for place in range(len(levels) - 1, -1, -1):
         epoch, pasts = levels[place]
         if place + 1 < len(levels):
             later += _gained(pasts, epoch, levels[place + 1][0])
         stage = place / max(len(levels) - 1, 1)
-        seen = [(past, stage, past.seen[epoch].losses[0] + later, past.seen[epoch].margins) for past in pasts]
-        rows += sorted(seen, key=lambda row: row[2])
+        seen = [(past, past.seen[epoch]) for past in pasts]
+        fresh = [(past, stage, s.losses[0] + later, s, epoch == max(past.seen)) for past, s in seen]
+        rows += sorted(fresh, key=lambda row: row[2])
     return Ladder(
         history.stacked([past for past, *_ in rows]),
-        np.array([stage for _, stage, _, _ in rows]),
-        np.array([loss for _, _, loss, _ in rows]),
-        np.array([margins for *_, margins in rows], dtype=float).reshape(len(rows), -1),
+        np.array([stage for _, stage, *_ in rows]),
+        np.array([loss for _, _, loss, *_ in rows]),
+        np.array([seen.margins for *_, seen, _ in rows], dtype=float).reshape(len(rows), -1),
+        np.array([is_longest for *_, is_longest in rows]),
         [past for past in history.pending() if not past.seen],
     )
 

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from search.engines.belief import log_belief
+from search.engines.belief import Belief
 from search.engines.cube import Cube
 from search.engines.draws import draw, generator
 from search.engines.history import Evidence, History
@@ -52,7 +52,7 @@ class Parzen:
         liked, disliked = Mixture(self._cube, good), Mixture(self._cube, bad)  # l and g
         candidates = self._candidates(liked, rng)
         scores = liked.log(candidates) - disliked.log(candidates)
-        scores += log_belief(self._space, candidates, evidence.known)
+        scores += Belief(self._space, evidence.heard).logs(candidates)
         return self._best_new(candidates, scores, history)
 
     def _groups(self, evidence: Evidence, history: History) -> tuple[np.ndarray, np.ndarray]:

@@ -135,6 +135,8 @@ def fitted(features: Features, at: np.ndarray, values: np.ndarray, *, exact: boo
         values: `[N]` what was seen; of mean 0 and variance 1, or so.
         exact: whether the same point surely gives the same value.
     """
+    if not np.isfinite(values).all():
+        raise FloatingPointError("a model cannot be fitted to values that are not finite")
     rows = _telling(values)
     posterior = _Posterior(features.gaps(at[rows]), values[rows], exact)
     bounds = [(-12.0, 6.0)] * len(features) + [(-4.0, 4.0), (math.log(LEAST_NOISE), 0.0)]
