@@ -20,11 +20,11 @@ class Outcome:
     """What one simulated study came to.
 
     Attributes:
-        best: the first objective's value of the best trial; None where none is sound.
+        best: the first objective's value of the best trial; None where none is sound and keeps the goal's limits.
         seconds: simulated, until its end.
         trials: that were proposed.
         epochs: that were trained, over all trials.
-        path: each time at which there was a new best report, with its rank.
+        path: each time at which there was a new best report within the limits, with its rank.
     """
 
     best: float | None
@@ -40,18 +40,25 @@ class Outcome:
         best = record.best()
         epochs = sum(event["event"] == "reported" for event in events)
         path = tuple(_path(events, record))
-        return Outcome(best.best if best else None, record.elapsed_s, len(record.trials), epochs, path)
+        value = best.best if best and best.keeps_limits else None
+        return Outcome(value, record.elapsed_s, len(record.trials), epochs, path)
 
     def reached(self, rank: Rank) -> float:
         """The simulated time of the first report that is as good; infinite where there is none."""
         return next((seconds for seconds, found in self.path if found <= rank), math.inf)
 
     def share_of(self, first: "Outcome") -> float | None:
-        """The time until `first`'s best was matched, over that which it took itself; None where it found nothing."""
+        """The time until `first`'s best was matched, over that which it took itself; None where it found nothing.
+
+        What took no time at all is matched in as much, 1, or in infinitely more.
+        """
         if not first.path:
             return None
         seconds, rank = first.path[-1]
-        return self.reached(rank) / seconds
+        reached = self.reached(rank)
+        if seconds == 0:
+            return 1.0 if reached == 0 else math.inf
+        return reached / seconds
 
 
 def rows(outcomes: Mapping[str, Sequence[Outcome]], metric: str) -> list[dict[str, Any]]:
@@ -75,20 +82,23 @@ def _ranged(values: Sequence[float | None]) -> str:
     if not known:
         return "none"
     spread = f" ({number(min(known))} to {number(max(known))})" if len(values) > 1 else ""
-    return f"{number(float(statistics.median(known)))}{spread}"
+    without = f", none in {len(values) - len(known)} of {len(values)}" if len(known) < len(values) else ""
+    return f"{number(float(statistics.median(known)))}{spread}{without}"
 
 
 def _matched(found: Sequence[Outcome], first: Sequence[Outcome]) -> str:
-    shares = [one.share_of(other) for one, other in zip(found, first, strict=True)]
-    known = [share for share in shares if share is not None]
-    if not known:
+    pairs = [(one, other) for one, other in zip(found, first, strict=True) if other.path]
+    if not pairs:
         return ""
-    middle = statistics.median(known)
-    return f"{middle:.2f} x" if math.isfinite(middle) else "never"
+    middle = statistics.median(one.share_of(other) or 0.0 for one, other in pairs)
+    if math.isfinite(middle):
+        return f"{middle:.2f} x"
+    reached = statistics.median(one.reached(other.path[-1][1]) for one, other in pairs)
+    return "inf x" if math.isfinite(reached) else "never"
 
 
 def _path(events: Sequence[Mapping[str, Any]], record: Record) -> Iterator[tuple[float, Rank]]:
-    """New bests of the trials that can win: see `Record.best`."""
+    """New bests within the limits, of the trials that can win: see `Record.best`."""
     sound = {trial.id for trial in record.trials.values() if trial.status not in BAD and trial.rank is not None}
     longest = max((record.trials[trial].epoch for trial in sound), default=0)
     best: Rank | None = None
@@ -98,6 +108,6 @@ def _path(events: Sequence[Mapping[str, Any]], record: Record) -> Iterator[tuple
         if record.by_last and event["epoch"] != longest:
             continue
         rank = record.goal.rank(event["metrics"])
-        if rank is not None and (best is None or rank < best):
+        if rank is not None and rank[0] <= 0 and (best is None or rank < best):
             best = rank
             yield event["t"], rank

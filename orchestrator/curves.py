@@ -18,7 +18,7 @@ from search.engines.cube import Cube
 from search.points import Flat
 from trainables.firewall import BadReportError, clean
 
-TICK = 1e-9  # seconds that an epoch takes at least, or a study that only time ends would never end
+TICK = 1e-9  # seconds that an epoch of a function takes at least, or a study that only time ends would never end
 SAME = 1e-9  # apart in the unit cube, below which two points count as one
 UNTIMED = "there are no seconds: every epoch counts as one second"
 
@@ -29,7 +29,7 @@ class Recording(Protocol):
     Attributes:
         source: in words.
         longest: epochs of its curves; None where nobody knows before.
-        takes_time: whether every curve does.
+        takes_time: whether every curve does, so that time alone would end a study.
     """
 
     source: str
@@ -86,22 +86,40 @@ class Table:
         size, epochs = next(iter(self.metrics.values())).shape
         self.longest: int | None = epochs
         self.seconds = np.tile(np.arange(1.0, epochs + 1), (size, 1)) if seconds is None else seconds
-        self.takes_time = bool((self.seconds[:, -1] > 0).all())
+        self.takes_time = bool((self.seconds[:, -1] >= TICK).all())
         self.source = f"{source}: {_count(size, 'curve')} of {_count(epochs, 'epoch')}"
-        self.notes = [*notes, *([UNTIMED] if seconds is None else [])]
         self._cube = Cube(space)
-        self._units = np.array([self._cube.units(point) for point in self.points])
+        self._units = np.array([self._cube.units(point) for point in self.points]) + 0.0  # no -0.0: bytes are keys
         self._known: dict[bytes, tuple[int, float]] = {}
+        self._alike: dict[bytes, list[int]] = {}
+        for place, units in enumerate(self._units):
+            self._alike.setdefault(units.tobytes(), []).append(place)
+        self.notes = [*notes, *([UNTIMED] if seconds is None else []), *self._several()]
 
     def curve(self, params: Flat) -> Row:
         """The curve of a flat point, or that of its nearest neighbour; the first one wins ties."""
+        return Row(self, *self._nearest(params))
+
+    def draw(self, params: Flat, seed: int) -> Row:
+        """As `curve`, but where several curves are of that very point, the one on which a seed's lot falls."""
+        place, distance = self._nearest(params)
+        alike = self._alike[self._units[place].tobytes()]
+        return Row(self, alike[int(np.random.default_rng(seed).integers(len(alike)))], distance)
+
+    def _nearest(self, params: Flat) -> tuple[int, float]:
+        """The first of the nearest places, and its distance."""
         units = self._cube.units(params)
         key = units.tobytes()
         if key not in self._known:
             distances = self.distances(units)
             place = int(np.argmin(distances))
             self._known[key] = place, 0.0 if distances[place] < SAME else float(distances[place])
-        return Row(self, *self._known[key])
+        return self._known[key]
+
+    def _several(self) -> list[str]:
+        several = sum(len(places) > 1 for places in self._alike.values())
+        drawn = "each trial draws one of them by its seed"
+        return [f"with several curves: {several} of {_count(len(self._alike), 'point')}; {drawn}"] if several else []
 
     def distances(self, units: np.ndarray) -> np.ndarray:
         """`[N]` Euclidean distances of the points from `[D]` coordinates of the unit cube.
@@ -184,10 +202,12 @@ class Surrogate:
                 metrics = clean(metrics, f"at {params!r}", self._goal.metrics)
             except BadReportError as error:
                 raise ValueError(f"{self.source}: {error}") from None
-            if not isinstance(seconds, int | float | np.number) or not max(last, TICK) <= seconds < math.inf:
+            is_time = isinstance(seconds, int | float | np.number) and 0 < seconds < math.inf
+            if not is_time or seconds == last or seconds < last + TICK:
                 raise ValueError(
-                    f"{self.source} says seconds={seconds!r} at epoch {epoch} of {params!r}, after {last:g}. "
-                    f"Give the seconds since the trial's start, which grow: {{..., 'seconds': {last + 1:g}}}"
+                    f"{self.source} says seconds={seconds!r} at epoch {epoch} of {params!r}, after {last:g}. Give the "
+                    f"seconds since the trial's start, the sum of its epochs' own: "
+                    f"{{..., 'seconds': {last + (float(seconds) if is_time else 1.0):g}}}"
                 )
             last = float(seconds)
             yield metrics, last

@@ -7,7 +7,6 @@ where the parameters do not.
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.cells import point_of
+from orchestrator.cells import Stranger, point_of
 from orchestrator.curves import Recording, Surrogate, Table
 from orchestrator.home import address_of
 from orchestrator.lessons import point_in
@@ -25,13 +24,16 @@ from search.points import Flat
 from search.spelling import did_you_mean
 from trainables.firewall import RESERVED
 from trainables.shipping import resolve
-from trainables.uri import is_uri
+from trainables.uri import is_uri, name_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMS = "a .csv or .parquet file of curves, the folder of a study, or a function: surrogate.py:curve"
-CHANGED = "changed their params in mid-trial"
+CHANGED = Stranger(
+    "changed their params in mid-trial",
+    "Record trials that keep them: --set strategy='Random() + FullLength(epochs=9)'",
+)
 TEXTS = ["", "nan", "NaN"]  # cells that stand for nothing; None and NA may be options
 
 
@@ -82,14 +84,15 @@ def of_frame(frame: "pd.DataFrame", space: Space, goal: Goal, source: str) -> Ta
     first = np.unique(groups, return_index=True)[1]
     rows = frame.iloc[first][list(params.values())].to_dict("records")
     changed = set(groups[places != places[first][groups]])
-    points: list[Flat | str] = [
+    points: list[Flat | Stranger] = [
         CHANGED if group in changed else point_of({name: row[column] for name, column in params.items()}, space)
         for group, row in enumerate(rows)
     ]
     labels = [f"trial {frame['trial'].iloc[k]}" if "trial" in frame else f"row {k + 1}" for k in first]
     seconds = frame["seconds"].to_numpy(float) if "seconds" in frame else None
     metrics = {name: frame[name].to_numpy(float) for name in dict.fromkeys([*goal.metrics, *names])}
-    return _Long(source, space, groups, frame["epoch"].to_numpy(), seconds, metrics, points, labels).table()
+    by = ["trial"] if "trial" in frame else list(params.values())
+    return _Long(source, space, groups, frame["epoch"].to_numpy(), seconds, metrics, points, labels, by).table()
 
 
 def of_study(results: Results, space: Space, goal: Goal) -> Table:
@@ -100,12 +103,12 @@ def of_study(results: Results, space: Space, goal: Goal) -> Table:
         raise ValueError(f"no trial of {source} has reported anything. Give {FORMS}")
     _check_columns(frame, goal, source)
     trials = list(dict.fromkeys(frame["trial"]))
-    points: list[Flat | str] = []
+    points: list[Flat | Stranger] = []
     for trial in trials:
         known = results.record.trials.get(trial)
         point = None if known is None else point_in(known.params, space)
-        outside = f"{trial} is no point of the space {space}"
-        points.append(CHANGED if known and known.source else point or outside)
+        outside = Stranger(f"{trial} is no point of the space {space}", "Give a study of the same space: a440 list")
+        points.append(CHANGED if known and known.source else outside if point is None else point)
     groups = frame["trial"].map({trial: k for k, trial in enumerate(trials)}).to_numpy()
     metrics = {str(name): frame[name].to_numpy(float) for name in frame if name not in RESERVED}
     labels = [f"trial {trial}" for trial in trials]
@@ -124,6 +127,7 @@ class _Long:
         metrics: by name, `[R]`.
         points: `[G]` flat ones, or what is wrong with it.
         labels: `[G]` what to call each curve.
+        by: the columns that tell the curves apart; None where nobody writes them, of a study.
     """
 
     source: str
@@ -132,8 +136,9 @@ class _Long:
     epochs: np.ndarray
     seconds: np.ndarray | None
     metrics: dict[str, np.ndarray]
-    points: Sequence[Flat | str]
+    points: Sequence[Flat | Stranger]
     labels: Sequence[str]
+    by: Sequence[str] | None = None
 
     def table(self) -> Table:
         """The curves that are in the space and as long as the longest of them."""
@@ -154,12 +159,14 @@ class _Long:
         order = order[kept[self.groups[order]]]
         shape = (int(kept.sum()), longest)
         seconds = None if self.seconds is None else self.seconds[order].reshape(shape)
+        timeless: list[str] = []
         if seconds is not None:
             self._check_seconds(seconds, np.flatnonzero(kept))
+            timeless = _timeless(seconds)
         metrics = {name: values[order].reshape(shape) for name, values in self.metrics.items()}
         points = [point for point, keep in zip(self.points, kept, strict=True) if keep and isinstance(point, dict)]
         notes = self._notes(int((inside & ~kept).sum()), longest)
-        return Table(self.source, self.space, points, seconds, metrics, notes)
+        return Table(self.source, self.space, points, seconds, metrics, [*notes, *timeless])
 
     def _check_epochs(self) -> None:
         whole = self.epochs.astype(float)
@@ -188,23 +195,42 @@ class _Long:
             raise ValueError(
                 f"{self.source} has {seconds[row, epoch]:g} seconds at epoch {epoch + 1} of {self.labels[kept[row]]}, "
                 f"after {before:g}; they count from the trial's start. "
-                f"If they are an epoch's own: frame['seconds'] = frame.groupby('trial').seconds.cumsum()"
+                f"If they are an epoch's own: {self._summed()}"
             )
+        still = seconds[:, 0] == seconds[:, -1]
+        if self.by is not None and seconds.shape[1] > 1 and still.any():
+            row = int(np.argmax(still))
+            own = seconds[row, 0]
+            alone = "Without them every epoch counts as one: frame = frame.drop(columns='seconds')"
+            mend = f"If they are an epoch's own: {self._summed()}" if own else alone
+            raise ValueError(
+                f"{self.source} has {own:g} seconds at every epoch of {self.labels[kept[row]]}, "
+                f"and they count from the trial's start. {mend}"
+            )
+
+    def _summed(self) -> str:
+        """What makes seconds since the start of an epoch's own ones."""
+        by = ["trial"] if self.by is None else list(self.by)
+        keys = "'trial'" if by == ["trial"] else f"{by!r}, dropna=False"
+        return f"frame['seconds'] = frame{f'.groupby({keys})' if by else ''}.seconds.cumsum()"
 
     def _notes(self, short: int, longest: int) -> list[str]:
         of = f"of {len(self.points)} curves"
         said = [f"left out, without all of the {longest} epochs: {short} {of}"] if short else []
-        changed = Counter(point for point in self.points if point == CHANGED)
-        outside = [p for p in self.points if isinstance(p, str) and p not in changed]
-        said += [f"left out, for they {why}: {count} {of}" for why, count in changed.items()]
+        changed = sum(point is CHANGED for point in self.points)
+        outside = [p.why for p in self.points if isinstance(p, Stranger) and p is not CHANGED]
+        said += [f"left out, for they {CHANGED.why}: {changed} {of}"] if changed else []
         return [*said, *([f"left out, outside of the space: {len(outside)} {of} ({outside[0]})"] if outside else [])]
 
     def _none_left(self) -> str:
-        reasons = [point for point in self.points if isinstance(point, str)]
-        return (
-            f"none of the {len(self.points)} curves of {self.source} can be used: {reasons[0]}. "
-            f"Give curves of this study's space, or change it: --set space.lr='loguniform(1e-5, 1)'"
-        )
+        first = next(point for point in self.points if isinstance(point, Stranger))
+        return f"none of the {len(self.points)} curves of {self.source} can be used: {first.why}. {first.mend}"
+
+
+def _timeless(seconds: np.ndarray) -> list[str]:
+    """What to know of epochs that take no time, `[N, E]` seconds since the start being given."""
+    count = int((np.diff(seconds, axis=1, prepend=0.0) == 0).sum())
+    return [f"epochs that take no time: {count:,} of {seconds.size:,}"] if count else []
 
 
 def _read(path: str) -> "pd.DataFrame":
@@ -214,6 +240,12 @@ def _read(path: str) -> "pd.DataFrame":
         if path.endswith(".parquet"):
             return pd.read_parquet(path)
         return pd.read_csv(path, keep_default_na=False, na_values=TEXTS)
+    except ImportError as error:  # of fsspec, which finds a package for each kind of address
+        missing = getattr(error.__cause__, "name", None) or "fsspec"
+        raise ValueError(
+            f"{path} cannot be read without {missing}. "
+            f"Install it, pip install {missing}, or give a copy on this host: --table {name_of(path)}"
+        ) from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}. Give {FORMS}") from None
     except (ValueError, UnicodeError) as error:  # of pandas and pyarrow

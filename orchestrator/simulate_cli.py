@@ -38,18 +38,13 @@ def simulate(
     with Mends():
         from orchestrator.recordings import read_curves
         from orchestrator.simulated import check_free, check_recording, workers_here, written
-        from orchestrator.spec import load
-        from orchestrator.untrained import STAND_IN
 
         out, seeds = how["out"], how["seeds"]
-        if out is not None and (seeds > 1 or len(strategies) > 1):
-            raise ValueError(f"{out} holds one study, and several are simulated. Keep one strategy and one seed.")
-        given = [[f"strategy={text}"] for text in dict.fromkeys(strategies)] or [[]]
         if how["seed"] is not None:
             settings = [*settings, f"seed={how['seed']}"]
-        studies = [
-            load(study, [*settings, *change], STAND_IN).with_budget(how["trials"], how["hours"]) for change in given
-        ]
+        studies = [one.with_budget(how["trials"], how["hours"]) for one in _loaded(study, settings, strategies)]
+        if out is not None and (seeds > 1 or len(studies) > 1):
+            raise ValueError(f"{out} holds one study, and several are simulated. Keep one strategy and one seed.")
         path = None if out is None else check_free(out)
         recording = read_curves(table, studies[0].space, studies[0].goal)
         for one in studies:
@@ -66,6 +61,19 @@ def simulate(
             written(found[0][0], studies[0], path)
             click.echo(f"results in {path}")
             click.echo(f"see them:  a440 table {shlex.quote(str(path))}")
+
+
+def _loaded(study: str, settings: Sequence[str], strategies: Sequence[str]) -> "list[Study]":
+    """The study of a file with each of the strategies, which may be spelt in several ways; or with its own."""
+    from orchestrator.spec import load
+    from orchestrator.untrained import STAND_IN
+
+    found: list[Study] = []
+    for change in [[f"strategy={text}"] for text in dict.fromkeys(strategies)] or [[]]:
+        one = load(study, [*settings, *change], STAND_IN)
+        if all(one.strategy != other.strategy for other in found):
+            found.append(one)
+    return found
 
 
 def _simulated(

@@ -1,5 +1,6 @@
 """A study that is simulated from its start to its end, and the folder that it may leave."""
 
+import dataclasses
 import shutil
 import tempfile
 import weakref
@@ -13,6 +14,7 @@ from orchestrator.lessons import lessons_of
 from orchestrator.results import Results
 from orchestrator.simulation import Simulation
 from orchestrator.terms import Terms
+from search import FullLength, Scheduler
 from search.auto import Pick, settle
 from search.schedulers import last_epoch
 from trainables.uri import is_uri
@@ -69,12 +71,21 @@ def check_recording(study: "Study", recording: Recording) -> None:
         )
     wanted, longest = last_epoch(study.strategy.scheduler), recording.longest
     if wanted is not None and longest is not None and wanted > longest:
-        name = "epochs" if hasattr(study.strategy.scheduler, "epochs") else "max_epochs"
-        shorter = str(study.strategy).replace(f"{name}={wanted}", f"{name}={longest}")
+        shorter = str(dataclasses.replace(study.strategy, scheduler=_shorter(study.strategy.scheduler, longest)))
         raise ValueError(
             f"{study.strategy} trains for {wanted} epochs, and the curves have {longest}. "
-            f"Write: --set strategy={shorter!r}, or record longer curves."
+            f"Write: --strategy {shorter!r}, or record longer curves."
         )
+
+
+def _shorter(scheduler: Scheduler, epochs: int) -> Scheduler:
+    """A scheduler for so few epochs; where it has no room in them, none that judges."""
+    if isinstance(scheduler, FullLength):
+        return FullLength(epochs)
+    try:
+        return dataclasses.replace(scheduler, max_epochs=epochs)  # type: ignore[type-var]
+    except ValueError:
+        return FullLength(epochs)
 
 
 def workers_here(study: "Study") -> int:

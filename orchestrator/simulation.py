@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from orchestrator.conductor import Conductor, Leg
 from orchestrator.ledger import Event
@@ -43,6 +43,14 @@ class Curves(Protocol):
 
     def curve(self, params: Flat) -> Curve:
         """The learning curve of a flat point."""
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """Curves of which a point may have several, as a configuration that was trained from several seeds has."""
+
+    def draw(self, params: Flat, seed: int) -> Curve:
+        """One of the curves of a flat point; equal seeds draw equal ones."""
 
 
 class Book:
@@ -148,7 +156,8 @@ class Simulation:
         trial, done = leg["trial"], leg["upto"]
         coded, curve = self._curves.get(trial, (None, None))
         if curve is None or coded != leg["params"]:
-            curve = curves.curve(self.conductor.terms.space.decode(leg["params"]))
+            point = self.conductor.terms.space.decode(leg["params"])
+            curve = curves.draw(point, leg["seed"]) if isinstance(curves, Draws) else curves.curve(point)
             self._curves[trial] = leg["params"], curve
             self.distances.append(curve.distance)
         seconds = (curve.seconds_at(done) or 0.0) if done else 0.0

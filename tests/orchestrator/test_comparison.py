@@ -78,3 +78,28 @@ def test_the_paths_last_rank_is_the_best_trials(seed):
 
     assert found.path[-1][1] == (0.0, found.best)
     assert Goal.parse("min loss").rank({"loss": found.best}) == found.path[-1][1]
+
+
+def test_what_took_no_time_is_matched_in_as_much_or_in_infinitely_more():
+    first = made(1.0, (0.0, 1.0))
+    at_once, later, never = made(1.0, (0.0, 1.0)), made(0.5, (7.0, 0.5)), made(2.0, (7.0, 2.0))
+
+    assert [one.share_of(first) for one in (at_once, later, never)] == [1.0, math.inf, math.inf]
+    table = rows({"a": [first], "b": [at_once], "c": [later], "d": [never]}, "loss")
+    assert [row["to match"] for row in table] == ["1.00 x", "1.00 x", "inf x", "never"]
+
+
+def test_a_best_that_breaks_the_limits_is_none():
+    beyond, within = outcome(["min loss", "size <= -1"]), outcome(["min loss", "size <= 2"])
+
+    assert (beyond.best, beyond.path, within.best) == (None, (), 1.0)
+    table = rows({"a": [within, beyond], "b": [beyond, beyond]}, "loss")
+    assert [row["best loss"] for row in table] == ["1 (1 to 1), none in 1 of 2", "none"]
+    assert [row["to match"] for row in table] == ["1.00 x", "never"]
+
+
+def test_a_report_beyond_the_limits_matches_nothing():
+    first, second = outcome(["min loss", "size <= -1"]), outcome(["min loss", "size <= 2"])
+
+    assert second.share_of(first) is None
+    assert outcome(["min loss", "size >= 2"]).path == ((30, (0, 2.0)), (40, (0, 0.5)))

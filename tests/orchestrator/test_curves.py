@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 
 import numpy as np
 import pandas as pd
@@ -229,8 +230,17 @@ def test_of_a_study_with_early_stopping_only_the_whole_curves_are_taken(tmp_path
         (lambda f: f.assign(learning_rate=0.5, epoch=f.epoch / 2), r"no whole numbers\. Count them"),
         (lambda f: f.assign(learning_rate=0.5, seconds=[1.0, 3.0, 2.0]), r"2 seconds at epoch 3 of row 1, after 3;"),
         (lambda f: f.assign(learning_rate=0.5, seconds=-1.0), r"-1 seconds at epoch 1 .*cumsum"),
+        (
+            lambda f: f.assign(learning_rate=0.5, seconds=5.0),
+            r"5 seconds at every epoch of row 1, .*\.groupby\(\['learning_rate'\], dropna=False\)\.seconds\.cumsum",
+        ),
+        (lambda f: f.assign(learning_rate=0.5, seconds=5.0, trial="a"), r"of trial a, .*\('trial'\)\.seconds\.cumsum"),
+        (lambda f: f.assign(learning_rate=0.5, seconds=0.0), r"0 seconds at every epoch .*drop\(columns='seconds'\)"),
         (lambda f: f.assign(learning_rate=0.5).tail(1), r"epochs from 1 to 3\. Give .* --curves --params --out"),
-        (lambda f: f.assign(learning_rate=7.0), r"none of the 1 curves .*learning_rate=7.0 lies outside .*--set"),
+        (
+            lambda f: f.assign(learning_rate=7.0),
+            r"none of the 1 curves .*=7.0 lies outside .*--set space\.learning_rate='uniform\(0, 7.0\)'",
+        ),
         (lambda f: f.assign(learning_rate=0.5, trial=None), r"rows without a trial\. Leave them out"),
         (lambda f: f.head(0), r"has no rows\. Give a \.csv"),
     ],
@@ -291,6 +301,11 @@ def test_a_function_of_a_file_is_called_with_nested_params(tmp_path):
             r"at epoch 2 .* after 2\. Give",
         ),
         (lambda params: {"loss": 1.0, "seconds": 0.0}, r"seconds=0.0 at epoch 1"),
+        (
+            lambda params: [{"loss": 1.0, "seconds": 5.0}] * 2,
+            r"seconds=5.0 at epoch 2 .* own: \{\.\.\., 'seconds': 10\}",
+        ),
+        (lambda params: [{"loss": 1.0, "seconds": 1e9}] * 2, r"at epoch 2 .*, after 1e\+09\."),
         (lambda params: 1 / 0, r"raised ZeroDivisionError: .*Mend it there, or give \{'loss': float\('nan'\)\}"),
     ],
 )
@@ -305,3 +320,79 @@ def test_a_function_may_say_one_epoch_in_any_form(said):
 
     assert (curve.seconds_at(1), curve.seconds_at(2)) == (1.0, None)
     assert curve.metrics_at(1) == {"loss": 0.5}
+
+
+@pytest.mark.parametrize("by", [["x"], ["x", "trial"]])
+def test_the_mend_of_an_epochs_own_seconds_makes_a_table_of_them(by):
+    told = frame(LINE, [{"x": 0.2}, {"x": 0.7}], seconds=5.0)
+    given = told.assign(trial=told.x) if "trial" in by else told
+
+    with pytest.raises(ValueError, match="cumsum") as seen:
+        read_curves(given, LINE, GOAL)
+    mended = {"frame": given}
+    exec(str(seen.value).rpartition("own: ")[2], mended)
+
+    row = read_curves(mended["frame"], LINE, GOAL).curve({"x": 0.7})
+    assert [row.seconds_at(epoch) for epoch in (1, 2, 3)] == [5.0, 10.0, 15.0]
+
+
+def test_epochs_that_take_no_time_are_counted():
+    told = frame(LINE, [{"x": 0.2}, {"x": 0.7}], seconds=[0.0, 1.0, 2.0, 4.0, 4.0, 5.0])
+
+    table = read_curves(told, LINE, GOAL)
+
+    assert table.notes == ["epochs that take no time: 2 of 6"]
+    assert table.takes_time
+
+
+def test_of_several_curves_of_a_point_a_seed_draws_one_and_this_is_told():
+    told = frame(LINE, [{"x": x} for x in (0.5, 0.5, 0.9, 0.5)], trial=np.repeat(list("abcd"), 3))
+    table = read_curves(told, LINE, GOAL)
+
+    drawn = [table.draw({"x": 0.52}, seed).place for seed in range(300)]
+
+    assert drawn == [table.draw({"x": 0.52}, seed).place for seed in range(300)]
+    assert {place: 70 < drawn.count(place) < 130 for place in set(drawn)} == {0: True, 1: True, 3: True}
+    assert {table.draw({"x": 0.9}, seed).place for seed in range(20)} == {2}
+    assert table.curve({"x": 0.5}).place == 0
+    assert "with several curves: 1 of 2 points; each trial draws one of them by its seed" in table.notes
+
+
+def test_options_are_found_among_numbers_of_32_bits_and_the_nearest_one_is_meant():
+    space = Space({"rate": choice(0.1, 0.2, None), "near": choice(0.3, 0.3 + 1e-9), "size": ordinal(1000000, 1000001)})
+    flat = [{"rate": 0.1, "near": 0.3, "size": 1000000}, {"rate": 0.2, "near": 0.3 + 1e-9, "size": 1000001}]
+    told = frame(space, flat)
+
+    assert read_curves(told.astype({"rate": "float32"}), space, GOAL).points == flat
+    with pytest.raises(
+        ValueError, match=r"size=1000002 lies outside .*space\.size='ordinal\(1000000, 1000001, 1000002\)'"
+    ):
+        read_curves(told.assign(size=1000002), space, GOAL)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "told"),
+    [
+        ("lr", 3.0, r"lr=3.0 .*: --set space\.lr='loguniform\(0\.0001, 3\.0\)'$"),
+        ("lr", -1.0, r"Give curves whose lr is in loguniform\(0\.0001, 1\.0\)$"),
+        ("lr", "high", r"lr=high .*\. Give curves whose lr is in loguniform\(0\.0001, 1\.0\)$"),
+        ("width", 200.0, r"--set space\.width='logint\(8, 200\)'$"),
+        ("width", 9.5, r"Give curves whose width is in logint\(8, 128\)$"),
+        ("batch", 48.0, r"--set space\.batch='ordinal\(16, 32, 48, 64\)'$"),
+        ("act", "tanh", r"--set space\.act=\"choice\('relu', 'gelu', 'NA', None, True, 'tanh'\)\"$"),
+        ("optimizer.momentum", 2.0, r"Give curves whose optimizer\.momentum is in uniform\(0, 0\.99\)$"),
+    ],
+)
+def test_the_mend_of_a_value_outside_names_its_own_parameter(name, cell, told):
+    columns = [*(leaf.name for leaf in TREE.leaves), "epoch", "loss"]
+    point = next(point for point in points(TREE, 50, seed=0) if point["optimizer"] == "sgd")
+
+    with pytest.raises(ValueError, match=told):
+        read_curves(frame(TREE, [point | {name: cell}]).reindex(columns=columns), TREE, GOAL)
+
+
+def test_an_address_that_needs_a_package_is_told_with_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+
+    with pytest.raises(ValueError, match=r"without s3fs\. Install it, pip install s3fs, or give .*--table x\.csv$"):
+        read_curves("s3://bucket/x.csv", LINE, GOAL)

@@ -145,3 +145,41 @@ def test_bad_input_ends_with_2_and_the_mend(here, arguments, told):
     assert ended.exit_code == 2
     assert told in ended.output
     assert "Traceback" not in ended.output
+
+
+def test_a_strategy_that_is_spelt_twice_is_simulated_once(here):
+    twice = ["Random()+FullLength(epochs = 9)", "Random(n=None) + FullLength(epochs=9)"]
+
+    shown = by_name("--workers", 2, "--out", "if", *(word for text in twice for word in ("--strategy", text)))
+
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.count("FullLength(epochs=9)") == 1
+    assert "to match" not in shown.output
+    assert "best loss 0.0" in shown.output
+
+
+def test_a_table_that_lies_where_nobody_can_read_it_ends_with_the_mend(here, monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+
+    ended = call("--table", "s3://bucket/x.csv")
+
+    assert (ended.exit_code, "Traceback" in ended.output) == (2, False)
+    assert "cannot be read without s3fs. Install it, pip install s3fs, or" in ended.output
+
+
+def test_the_comparison_shows_no_best_beyond_the_limits(here):
+    shown = by_name("--workers", 2, "--seeds", 3, "--set", "goal=[min loss, loss <= 0.001]")
+
+    assert shown.exit_code == 0, shown.output
+    assert re.search(r"FullLength\(epochs=9\) +none +1\.8 min", shown.output)
+
+
+def test_the_shorter_strategy_can_be_pasted(here):
+    pd.DataFrame({"x": [0.1, 0.9], "act": "relu", "epoch": 1, "loss": [1.0, 2.0]}).to_csv("short.csv", index=False)
+
+    refused = call("--table", "short.csv", "--workers", 1, "--strategy", "TPE() + ASHA(max_epochs=9)")
+    mend = re.search(r"Write: --strategy '(.*)', or record", refused.output)
+    mended = call("--table", "short.csv", "--workers", 1, "--strategy", mend[1] if mend else "none")
+
+    assert refused.exit_code == 2
+    assert mended.exit_code == 0, mended.output

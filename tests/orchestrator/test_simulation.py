@@ -1,16 +1,21 @@
 """Simulated studies: schedules that were worked out by hand, and the same answers as a live conductor gives."""
 
+import itertools
 import json
 import math
+import shlex
 
 import numpy as np
 import pytest
 
 from orchestrator import Budget, Results, Study
 from orchestrator.curves import Surrogate, Table
-from orchestrator.simulated import simulate
+from orchestrator.simulated import check_recording, simulate
+from orchestrator.simulation import Simulation
+from orchestrator.terms import Terms
 from orchestrator.untrained import Untrained
 from search import ASHA, BOHB, PBT, TPE, Auto, FullLength, Goal, Grid, Hyperband, Random, Space, choice, uniform
+from search.notation import STRATEGIES, parse
 from tests.kit.simulation import World
 
 LINE = Space({"x": uniform(0, 1)})
@@ -254,3 +259,62 @@ def test_lessons_and_start_points_come_before_the_sampler(tmp_path):
     xs = results.frame()["params.x"].tolist()
     assert xs[:2] == [0.5, older.best.params["x"]]
     assert json.dumps(results.record.notes).count("learned from 8 of 8") == 1
+
+
+@pytest.mark.parametrize(
+    ("strategy", "epochs", "shorter"),
+    [
+        (TPE() + ASHA(max_epochs=9), 1, TPE() + FullLength(epochs=1)),
+        (TPE() + ASHA(max_epochs=9, grace_epochs=4), 3, TPE() + FullLength(epochs=3)),
+        (TPE() + ASHA(max_epochs=9, grace_epochs=2), 3, TPE() + ASHA(max_epochs=3, grace_epochs=2)),
+        (Random() + PBT(max_epochs=9, every=3), 3, Random() + FullLength(epochs=3)),
+        (Random() + PBT(max_epochs=9, mutate=("k",)), 3, Random() + PBT(max_epochs=3, mutate=("k",))),
+        (BOHB(max_epochs=9), 1, None),
+        (Grid() + FullLength(epochs=9), 1, Grid() + FullLength(epochs=1)),
+    ],
+    ids=str,
+)
+def test_the_shorter_strategy_that_is_offered_can_be_used(strategy, epochs, shorter):
+    recording = three([1, 1, 1], epochs)
+
+    with pytest.raises(ValueError, match=f"the curves have {epochs}\\. Write: --strategy ") as seen:
+        check_recording(study(strategy, budget=Budget(trials=3)), recording)
+
+    offered = parse(shlex.split(str(seen.value))[-5].rstrip(","), STRATEGIES)
+    assert shorter is None or offered == shorter
+    check_recording(study(offered, budget=Budget(trials=3)), recording)
+
+
+def test_a_function_whose_epochs_take_no_time_does_not_go_on_for_ever():
+    def curve(params):
+        for _ in range(1000):  # in place of for ever
+            yield {"loss": 1.0, "seconds": 5.0}
+
+    with pytest.raises(ValueError, match=r"seconds=5.0 at epoch 2 .*'seconds': 10"):
+        study(Random() + FullLength(), LINE, budget=Budget(hours="60 s")).simulate(curve, workers=1)
+
+
+def test_each_trial_draws_its_own_of_several_curves_and_the_same_one_when_a_simulation_goes_on():
+    space = Space({"k": choice(0, 1)})
+    losses = np.arange(20.0)[:, None] + np.array([0.5, 0.0])
+    table = Table("twenty", space, [{"k": k % 2} for k in range(20)], None, {"loss": losses})
+    aim = study(Random(repeat=True) + FullLength(epochs=2), space, budget=Budget(trials=12))
+
+    def begun(events=()):
+        return Simulation(Terms.of(aim), aim.strategy, events)
+
+    def reported(simulation):
+        return [(e["trial"], e["epoch"], e["metrics"]) for e in simulation.book.events if e["event"] == "reported"]
+
+    whole, cut = begun(), begun()
+    for _ in whole.steps(table, workers=1):
+        pass
+    for _ in itertools.islice(cut.steps(table, workers=1), 10):
+        pass
+    again = begun(cut.book.events)
+    for _ in again.steps(table, workers=1):
+        pass
+
+    assert reported(again) == reported(whole)
+    assert len(reported(cut)) < len(reported(whole)) == 24
+    assert len({metrics["loss"] for _, epoch, metrics in reported(whole) if epoch == 2}) > 4
