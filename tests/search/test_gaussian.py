@@ -10,8 +10,8 @@ from scipy.optimize import approx_fprime
 from scipy.stats import lognorm
 
 from search import Bayes, Space, believed, choice, integer, logint, loguniform, ordinal, uniform
-from search.engines import gaussian as of_gaussian
 from search.engines import process as of_process
+from search.engines import surrogate as of_surrogate
 from search.engines.at_work import sampler_engine
 from search.engines.belief import Belief
 from search.engines.climb import Climb
@@ -400,7 +400,9 @@ def test_it_comes_to_the_edge_of_what_the_spaces_limits_allow():
 
 
 def test_half_of_all_failing_does_not_hide_which_of_the_others_are_good():
-    warped = standardised(of_gaussian._with_worst(half_ranked(np.array([0.3, 0.31, 0.35, 0.4, 0.5, 0.6, 0.8, 1e4])), 9))
+    warped = standardised(
+        of_surrogate._with_worst(half_ranked(np.array([0.3, 0.31, 0.35, 0.4, 0.5, 0.6, 0.8, 1e4])), 9)
+    )
 
     assert warped[1] - warped[0] > 0.01
     assert (warped[8:] == warped.max()).all()
