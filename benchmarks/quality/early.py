@@ -255,7 +255,7 @@ def early(
         jobs = [Job(text, task, count, seed) for seed in range(seeds) for task in tasks for text in wanted]
         found = searches(folder, jobs, kept, processes)
         whole |= found
-        print(f"\n### {len(tasks)} datasets ({half}), {seeds} seeds, {count} workers\n")
+        print(f"\n### {len(tasks)} datasets ({half}), {seeds} seeds, {workers_of(count)}\n")
         print("| strategy | regret at 25 % | at the end | better at the end | soon enough | as soon, median |")
         print("|---" * 6 + "|")
         for text in wanted:
@@ -264,6 +264,11 @@ def early(
         from benchmarks.quality.plots import plot_early
 
         plot_early(whole, wanted, picture)
+
+
+def workers_of(count: int) -> str:
+    """How many, in words."""
+    return f"{count} workers" if count > 1 else "one worker"
 
 
 def _row(text: str, count: int, found: dict[Job, Progress], tasks: list[str], seeds: int) -> str:

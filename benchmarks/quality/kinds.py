@@ -210,6 +210,7 @@ TRAITS: dict[str, Callable[[], Trait]] = {
     "beliefs: wrong": lambda: believing(False),
 }
 OURS = ("Auto()", "TPE()", "NSGA2()", "Random()")
+PEERS = ("Optuna TPE", "Optuna GP", "Optuna NSGA-II", "HyperOpt TPE")
 
 _trait = functools.cache(lambda name: TRAITS[name]())
 
@@ -233,10 +234,11 @@ def searched(asked: tuple[str, str, int]) -> tuple[tuple[str, str, int], float]:
 
 
 def kinds(wanted: list[str], seeds: int, processes: int) -> None:
-    """Prints a table for each search whose name has one of the words."""
+    """Prints a row for each search whose name has one of the words."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    everybody = (*OURS, *PEERS)
+    print("| search | " + " | ".join(everybody) + " |\n" + "|---" * (len(everybody) + 1) + "|")
     with get_context("spawn").Pool(processes) as pool:
-        print("| search | samplers: mean (95 %) |\n|---|---|")
         for name in TRAITS:
             if wanted and not any(word in name for word in wanted):
                 continue
@@ -244,10 +246,15 @@ def kinds(wanted: list[str], seeds: int, processes: int) -> None:
             who = [o for o in OURS if its.objectives > 1 or o != "NSGA2()"] + list(its.peers)
             jobs = [(name, entrant, seed) for seed in range(seeds) for entrant in who]
             found = dict(pool.imap_unordered(searched, jobs))
-            cells = []
-            for entrant in who:
-                values = np.array([found[name, entrant, seed] for seed in range(seeds)])
-                drawn = np.random.default_rng(0).choice(values, size=(4_000, seeds)).mean(axis=1)
-                low, high = np.quantile(drawn, [0.025, 0.975])
-                cells.append((values.mean(), f"{entrant}: {values.mean():.4f} ({low:.4f} to {high:.4f})"))
-            print(f"| {name} | " + "; ".join(text for _, text in sorted(cells)) + " |", flush=True)
+            cells = [
+                _cell(np.array([found[name, entrant, seed] for seed in range(seeds)])) if entrant in who else ""
+                for entrant in everybody
+            ]
+            print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def _cell(values: np.ndarray) -> str:
+    """The mean over seeds, and its 95 % interval."""
+    drawn = np.random.default_rng(0).choice(values, size=(4_000, len(values))).mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return f"{values.mean():.4f} ({low:.4f} to {high:.4f})"
