@@ -199,7 +199,7 @@ TRAITS: dict[str, Callable[[], Trait]] = {
     "noise: hartmann6": lambda: noisy("hartmann6"),
     "noise: hpolib/protein_structure": lambda: noisy("hpolib/protein_structure"),
     "failures: branin, x > 6": lambda: failing("branin", lambda p: p["x"] > 6),
-    "failures: mixed, lr * width > 1": lambda: failing("mixed", lambda p: p["lr"] * p["width"] > 0.1),
+    "failures: mixed, lr * width > 0.1": lambda: failing("mixed", lambda p: p["lr"] * p["width"] > 0.1),
     "limits: gramacy": gramacy,
     "limits: small network": small_and_good,
     "fronts: ZDT1": lambda: zdt(1),
