@@ -21,6 +21,7 @@ from benchmarks.quality.entrants import made
 from benchmarks.quality.runs import EVALUATIONS
 from benchmarks.quality.tasks import Outcome, Point, Task, task
 from search import Space, believed, uniform
+from search.pareto import hypervolume
 
 NOISE = 0.1  # standard deviation, in shares of the distance from the best to the median
 
@@ -158,24 +159,15 @@ def quick_and_good() -> Trait:
 def _front(
     name: str, space: Space, losses: Callable[[Point], tuple[float, float]], front: Any, corner: tuple[float, float]
 ) -> Trait:
-    whole = hypervolume(list(front), corner)
+    reference = np.array(corner)
+    whole = hypervolume(np.array(front), reference)
 
     def score(points: list[Point], outcomes: list[Outcome]) -> float:
-        return 1 - hypervolume([(o.losses[0], o.losses[1]) for o in outcomes], corner) / whole
+        return 1 - hypervolume(np.array([o.losses for o in outcomes]), reference) / whole
 
     its = Task(name, "reported", space, lambda point: losses(point)[0], 0.0, 1.0)
     peers = ("Optuna TPE", "Optuna GP", "Optuna NSGA-II")
     return Trait("fronts", name, its, lambda point, rng: Outcome(losses(point)), score, objectives=2, peers=peers)
-
-
-def hypervolume(points: list[tuple[float, float]], corner: tuple[float, float]) -> float:
-    """The area that some points in two dimensions dominate, up to a corner."""
-    area, height = 0.0, corner[1]
-    for x, y in sorted(points):
-        if x < corner[0] and y < height:
-            area += (corner[0] - x) * (height - y)
-            height = y
-    return area
 
 
 # -- beliefs -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from benchmarks.quality.early import reached, soonest
 from benchmarks.quality.figures import LEAST, Board
-from benchmarks.quality.kinds import hypervolume
+from benchmarks.quality.kinds import zdt
 from benchmarks.quality.runs import EVALUATIONS, Job, Run, run
 from benchmarks.quality.tasks import FUNCTIONS, Task, branin_slopes, function, hartmann_slopes, task
 from search.engines.cube import Cube
@@ -56,15 +56,13 @@ def test_a_tables_best_is_its_best():
     assert its.regret(float(np.median(losses))) == pytest.approx(1, abs=0.05)
 
 
-def test_hypervolume_is_the_area_that_darts_hit():
+def test_a_front_is_missed_by_what_it_lacks_of_the_best():
+    its = zdt(1)
+    points = [its.task.space.at([x, 0, 0, 0, 0, 0]) for x in np.linspace(0, 1, 500)]
     rng = np.random.default_rng(0)
-    points = rng.random((12, 2))
-    darts = rng.random((40_000, 2)) * 1.2
 
-    hit = (points[None] <= darts[:, None]).all(axis=2).any(axis=1).mean() * 1.2**2
-
-    assert hypervolume([tuple(p) for p in points], (1.2, 1.2)) == pytest.approx(hit, abs=0.02)
-    assert hypervolume([(2.0, 0.1), (0.1, 2.0)], (1.2, 1.2)) == 0
+    assert its.score(points, [its.outcome(point, rng) for point in points]) == pytest.approx(0, abs=0.002)
+    assert its.score(points[:1], [its.outcome(points[0], rng)]) > 0.03
 
 
 @pytest.mark.parametrize(("pending", "refill"), [(1, False), (8, False), (8, True)])
