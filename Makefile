@@ -1,7 +1,7 @@
 PY := .venv/bin/python
 PYTHON ?= python3
 STUDIES := tests/house tests/orchestrator tests/trainables/test_to_ray.py
-CLUSTERS := tests/orchestrator/test_home.py tests/orchestrator/test_autoscaled.py tests/orchestrator/test_submit.py tests/orchestrator/test_storage.py
+CLUSTERS := tests/orchestrator/test_home.py tests/orchestrator/test_autoscaled.py tests/orchestrator/test_submit.py tests/orchestrator/test_storage.py tests/orchestrator/test_shared_processes.py
 
 .PHONY: setup demo test test-studies test-rooms check format bench soak clean
 
