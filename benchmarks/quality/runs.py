@@ -1,25 +1,24 @@
-"""Runs of entrants on tasks, each kept in a file as soon as it is over, so that a table can grow.
+"""Runs of entrants on tasks.
 
 A run's evaluations are one at a time, in batches (all are asked for, then all are told), or refilled (as soon as one
 is over another is asked for; how long each takes is drawn at random, alike for every entrant).
 """
 
 import heapq
-import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
 from benchmarks.quality.entrants import made
+from benchmarks.quality.gathered import gathered
 from benchmarks.quality.tasks import Outcome
 from benchmarks.quality.tasks import task as task_of
 
@@ -88,31 +87,12 @@ def run(job: Job) -> Run:
     return Run(regrets + regrets[-1:] * (EVALUATIONS - len(regrets)), spent)
 
 
-def _timed(job: Job) -> tuple[Job, Run]:
-    return job, run(job)
-
-
 def runs(jobs: Iterable[Job], kept: Path, processes: int) -> dict[Job, Run]:
     """All runs that are asked for; those in the file `kept` are not run again."""
-    wanted = set(jobs)
-    found = {job: result for job, result in _read(kept) if job in wanted}
-    missing = sorted(wanted - found.keys(), key=lambda job: (job.seed, job.task, job.entrant, job.pending))
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with get_context("spawn").Pool(processes, maxtasksperchild=200) as pool, kept.open("a") as file:
-        for count, (job, result) in enumerate(pool.imap_unordered(_timed, missing), 1):
-            found[job] = result
-            regrets = [float(f"{regret:.6g}") for regret in result.regrets]
-            row = {**job._asdict(), "seconds": round(result.seconds, 4), "regrets": regrets}
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            if count % 50 == 0:
-                print(f"{count} of {len(missing)} runs", flush=True)
-    return found
+    wanted = sorted(set(jobs), key=lambda job: (job.seed, job.task, job.entrant, job.pending))
+    return {job: Run(**row) for job, row in gathered(_rounded, wanted, kept, processes).items()}
 
 
-def _read(kept: Path) -> Iterator[tuple[Job, Run]]:
-    if kept.exists():
-        for line in kept.read_text().splitlines():
-            row = json.loads(line)
-            regrets, seconds = row.pop("regrets"), row.pop("seconds")
-            yield Job(**row), Run(regrets, seconds)
+def _rounded(job: Job) -> dict[str, Any]:
+    found = run(job)
+    return {"regrets": [float(f"{regret:.6g}") for regret in found.regrets], "seconds": round(found.seconds, 4)}
