@@ -378,3 +378,24 @@ def test_other_kinds_are_looked_at_only_when_there_are_two():
     assert len(stacks._kinds) == known == 1
     stacks.groups({"1": trial(1, rows=12), "2": trial(2, rows=12)})
     assert len(stacks._kinds) == 2
+
+
+class Idle(nn.Module):
+    """Has a layer that it never uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.idle = nn.Linear(12, 2), nn.Linear(3, 3)
+
+    def forward(self, rows):
+        return self.layer(rows)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+def test_a_layer_that_is_never_used_is_named(optimizer):
+    """Alone it has no gradient, and so no decay, which a stack would not know."""
+    members = {"0": {"optimizer": optimizer}, "1": {"optimizer": optimizer}}
+
+    said = assert_as_alone(model(lambda params: Idle()), members, stacked=False)
+
+    assert said == ["trials of Variant are trained one by one: idle.weight gets no gradient"]
