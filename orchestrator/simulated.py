@@ -48,8 +48,7 @@ def simulate(study: "Study", recording: Recording, workers: int) -> Simulation:
     conductor.note(f"simulated, nothing was trained: {_workers(workers)} on {recording.source}")
     for note in [*learned, *([INHERITED] if study.strategy.scheduler.mutates else [])]:
         conductor.note(note)
-    for _ in simulation.steps(recording, workers):
-        pass
+    simulation.run(recording, workers)
     for note in recording.told(simulation.distances):
         conductor.note(note)
     conductor.finish()

@@ -8,6 +8,7 @@ Workers train asynchronously, each epoch as long as its curve says. Sampler, sch
 those of a live study. Simulation on recorded curves as in Syne Tune, Salinas et al. 2022 (AutoML-Conf).
 """
 
+import collections
 import heapq
 import itertools
 import json
@@ -121,6 +122,10 @@ class Simulation:
         self.distances: list[float] = []
         self._curves: dict[str, tuple[dict[str, Any], Curve]] = {}
         self._tokens = itertools.count(1)
+
+    def run(self, curves: Curves, workers: int = 1) -> None:
+        """Runs the study to its end, or to that of its time."""
+        collections.deque(self.steps(curves, workers), maxlen=0)
 
     def steps(self, curves: Curves, workers: int = 1) -> Iterator[None]:
         """Runs the study to its end or to that of its time, a report after another; pauses before each of them.

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from search.engines.cube import Cube
+from search.engines.genetics import mirrored
 from search.room import pulled
 
 DRAWN = 1_024  # points all over the space
@@ -89,7 +90,7 @@ class Climb:
         near = np.where(np.isnan(parents), fresh, parents)
         rows, sites = np.arange(len(near)), rng.choice(self._sites, size=len(near))
         steps = rng.choice(SIGMAS, size=len(near)) * rng.standard_normal(len(near))
-        moved = 1 - abs(1 - abs(near[rows, sites] + steps) % 2)  # mirrored at the walls
+        moved = mirrored(near[rows, sites] + steps)
         near[rows, sites] = np.where(self._cube.options[sites] > 0, fresh[rows, sites], moved)
         return near
 

@@ -26,8 +26,8 @@ class Cube:
         self.space, self.size = space, len(space.leaves)
         self.options = np.array([_options(leaf.domain) for leaf in space.leaves])
         self.edges = [_edges(leaf.domain) for leaf in space.leaves]
-        self._parents = [(i, parent, frozenset(places)) for i, (parent, places) in space.parents.items()]
-        self._open = [self._opens(parent, places) for _, parent, places in self._parents]
+        parents = space.parents.items()  # which come before their children
+        self._parents = [(i, parent, self._opens(parent, places)) for i, (parent, places) in parents]
 
     @property
     def searched(self) -> np.ndarray:
@@ -59,9 +59,7 @@ class Cube:
     def masked(self, units: np.ndarray) -> np.ndarray:
         """`[N, D]` a copy with NaN where the chosen parents make a leaf inactive."""
         units = units.copy()
-        for (i, parent, _), is_open in zip(
-            self._parents, self._open, strict=True
-        ):  # parents come before their children
+        for i, parent, is_open in self._parents:
             above = units[:, parent]
             cells = self.cells(parent, np.where(np.isnan(above), 0.0, above))
             units[np.isnan(above) | ~is_open[cells], i] = np.nan
@@ -90,7 +88,7 @@ class Cube:
                 units[known, place] = self.middles(place)[self.cells(place, units[known, place])]
         return units
 
-    def _opens(self, parent: int, places: frozenset[int]) -> np.ndarray:
+    def _opens(self, parent: int, places: Sequence[int]) -> np.ndarray:
         """Per cell of a parent, whether its values let the child exist."""
         leaf = self.space.leaves[parent]
         return np.array([leaf.place(leaf.domain.at(float(middle))) in places for middle in self.middles(parent)])

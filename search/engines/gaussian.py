@@ -27,7 +27,7 @@ from search.threads import on_one_thread
 MOST_FAILED = 100  # of the trials that failed, the newest
 MOST_PENDING = 200  # of the trials that run, the newest
 LOOKED_NEAR = 5  # of the best points
-BELIEF = 5.0  # piBO's beta: with ten, a wrong belief cost six trials more
+BELIEF = 5.0  # piBO's beta: with ten, a wrong belief still ruled after twelve trials
 
 
 class Gaussian:

@@ -4,6 +4,8 @@ A coordinate that is not active in a parent is drawn anew, so that a child which
 finds that branch's parameters in place.
 """
 
+from typing import Any
+
 import numpy as np
 
 from search.engines.cube import Cube
@@ -46,7 +48,7 @@ class Genetics:
         if options:
             place = int(unit * options)
             return float((place + rng.integers(1, options)) % options + 0.5) / options
-        moved = 1 - abs(1 - abs(unit + step) % 2)  # mirrored at the walls
+        moved = mirrored(unit + step)
         edges = self._cube.edges[site]
         if edges is None:
             return float(moved)
@@ -57,3 +59,8 @@ class Genetics:
             after = after if 0 <= after <= last else before - (1 if step > 0 else -1)
         after = min(max(after, 0), last)
         return float(edges[after] + edges[after + 1]) / 2
+
+
+def mirrored(units: Any) -> Any:
+    """Shares that may lie outside of [0, 1], mirrored at its walls."""
+    return 1 - abs(1 - abs(units) % 2)

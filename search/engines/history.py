@@ -85,11 +85,6 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.pasts)
 
-    @property
-    def known(self) -> int:
-        """How many trials a model of it looks at, those that failed among them."""
-        return len(self) + self.failed
-
     def carries(self, startup: int) -> bool:
         """Whether a model can be built on it: where trials are stopped early, few have come so far at first.
 

@@ -46,7 +46,7 @@ class OptunaGaussian:
         if not self._cube.searched.any():
             return draw(self._space, self._seed, number, attempt)
         with quiet(), on_one_thread():
-            sampler = self._sampler(seed_of(self._seed, number, attempt), evidence.known)
+            sampler = self._sampler(seed_of(self._seed, number, attempt), evidence.heard)
             study = filled(evidence, history.failed(), history, sampler, self._coordinates.padded, most=MOST)
             trial = study.ask()
             return self._cube.point([self._coordinates.asked(trial, place) for place in range(self._cube.size)])

@@ -22,7 +22,7 @@ NOISE = (math.log(1e-4), 2.0)  # mean and deviation of the logarithm of its vari
 SCALE_SPREAD = 0.5  # deviation of the logarithm of the scale
 LEAST_NOISE = 1e-6
 STEPS = 40  # of a fit
-SHAPED_ON = 128  # values at most: a fit on all of 300 takes ten times as long
+SHAPED_ON = 128  # values at most: a fit on all of 300 takes five times as long
 
 
 @dataclass(frozen=True)
@@ -137,27 +137,26 @@ def fitted(features: Features, at: np.ndarray, values: np.ndarray, *, exact: boo
     """
     if not np.isfinite(values).all():
         raise FloatingPointError("a model cannot be fitted to values that are not finite")
-    rows = _telling(values)
+    order = np.argsort(values, kind="stable")
+    rows = order[some_of(len(order), SHAPED_ON)]
     posterior = _Posterior(features.gaps(at[rows]), values[rows], exact)
     bounds = [(-12.0, 6.0)] * len(features) + [(-4.0, 4.0), (math.log(LEAST_NOISE), 0.0)]
     found = minimize(posterior, posterior.start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS})
     return Process(features, at, values, posterior.shape(found.x))
 
 
-def _telling(values: np.ndarray) -> np.ndarray:
-    """Places of the values that decide a shape: all, or the least half of so many and every so-manieth of the rest."""
-    order = np.argsort(values, kind="stable")
-    if len(order) <= SHAPED_ON:
-        return order
-    rest = np.linspace(SHAPED_ON // 2, len(order) - 1, SHAPED_ON - SHAPED_ON // 2).astype(int)
-    return np.concatenate([order[: SHAPED_ON // 2], order[rest]])
+def some_of(count: int, most: int) -> np.ndarray:
+    """Places of so many in order: all, or the first half of `most` and every so-manieth of the rest."""
+    if count <= most:
+        return np.arange(count)
+    return np.concatenate([np.arange(most // 2), np.linspace(most // 2, count - 1, most - most // 2).astype(int)])
 
 
 class _Posterior:
     """Minus the log posterior of a kernel's shape, and its derivatives; the mean of the process is zero."""
 
     def __init__(self, gaps: np.ndarray, values: np.ndarray, exact: bool):
-        self._gaps, self._values, self._exact = gaps, values, exact
+        self._values, self._exact = values, exact
         self._flat = gaps.reshape(len(gaps), -1)
         self._length = math.sqrt(2) + math.log(max(len(gaps), 1)) / 2  # mean of a length's logarithm
         noise = math.log(LEAST_NOISE) if exact else NOISE[0]

@@ -6,7 +6,7 @@ from search.engines.belief import Belief
 from search.engines.features import Features
 from search.engines.improvement import Improvement
 from search.engines.ladder import Ladder
-from search.engines.process import fitted
+from search.engines.process import fitted, some_of
 from search.engines.warping import bilogs, deviation, half_ranked, standardised
 
 MOST = 300  # sightings in the model: the first half of so many, and some of each kind of the rest
@@ -24,7 +24,7 @@ class Surrogate:
     """
 
     def __init__(self, features: Features, known: Ladder, failed: np.ndarray, *, exact: bool):
-        rows, count = _thinned(len(known)), len(failed)
+        rows, count = some_of(len(known), MOST), len(failed)
         self._features = features
         self._units = np.concatenate([known.units[rows], failed])
         self._is_trial = np.concatenate([known.is_longest[rows], np.ones(count, dtype=bool)])
@@ -68,10 +68,3 @@ def _with_worst(values: np.ndarray, count: int) -> np.ndarray:
     """Values, and as many of the worst as trials failed: worse than any where all are equal."""
     worst = values.max() if deviation(values) else values.max() + 1.0
     return np.concatenate([values, np.full(count, worst)])
-
-
-def _thinned(count: int) -> np.ndarray:
-    """Places of the sightings in the model: all, or the first half of so many and every so-manieth of the rest."""
-    if count <= MOST:
-        return np.arange(count)
-    return np.concatenate([np.arange(MOST // 2), np.linspace(MOST // 2, count - 1, MOST - MOST // 2).astype(int)])

