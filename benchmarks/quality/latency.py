@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.quality.entrants import made
+from benchmarks.quality.entrants import Teachable, made
 from benchmarks.quality.tasks import Outcome, Task
 from search import Space, uniform
 
@@ -21,6 +21,7 @@ def milliseconds(name: str, trials: int, dimensions: int) -> float:
         return sum((value - 0.3) ** 2 for value in point.values())
 
     entrant = made(name, Task("bowl", "", space, loss, 0.0, 1.0), 0, trials + ASKED, 1)
+    assert isinstance(entrant, Teachable), f"{name} cannot be told of trials"
     rng = np.random.default_rng(0)
     entrant.fill([{f"x{k}": float(u) for k, u in enumerate(row)} for row in rng.random((trials, dimensions))], loss)
     found = []
