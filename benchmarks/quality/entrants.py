@@ -36,7 +36,7 @@ from search.auto import settle
 from search.dialects import to_hyperopt, to_optuna
 from search.engines.at_work import sampler_engine
 from search.goal import Objective
-from search.protocol import FINISHED, Seen
+from search.protocol import FINISHED, Lesson, Seen
 
 Token = Any
 
@@ -82,6 +82,10 @@ class Ours:
             return
         slopes = {} if self._task.slopes is None else self._task.slopes(point)
         self._engine.observe(token, Seen(FINISHED, outcome.losses, outcome.margins, slopes))
+
+    def learn(self, lessons: Sequence[Lesson]) -> None:
+        """Tells of an earlier study."""
+        self._engine.learn(lessons)
 
     def fill(self, points: Sequence[Point], loss: Loss) -> None:
         for point in points:

@@ -3,7 +3,7 @@
 Every table has ours and the peers that support the kind. Figures are means over seeds after 100 evaluations, less is
 better: for noise the true normalised regret of the trial that looks best; for failures and limits the normalised regret
 of the best sound trial that keeps the limits; for fronts the share of the best hypervolume that is missing; for beliefs
-the regret over that without any.
+the regret; for lessons its mean over all evaluations, each at most 1.
 """
 
 import functools
@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.entrants import made
+from benchmarks.quality.entrants import Ours, made
 from benchmarks.quality.figures import interval
 from benchmarks.quality.runs import EVALUATIONS
 from benchmarks.quality.tasks import Outcome, Point, Task, task
 from search import Space, believed, uniform
+from search.engines.history import normal_scores
 from search.pareto import hypervolume
+from search.protocol import Lesson
 
 NOISE = 0.1  # standard deviation, in shares of the distance from the best to the median
 
@@ -39,6 +41,7 @@ class Search:
         score: of all points and outcomes in their order; less is better.
         objectives: how many there are.
         peers: of Optuna and HyperOpt, that can do it.
+        lessons: trials of an earlier study, which all of ours learn from.
     """
 
     kind: str
@@ -48,6 +51,7 @@ class Search:
     score: Callable[[list[Point], list[Outcome]], float]
     objectives: int = 1
     peers: tuple[str, ...] = ("Optuna TPE", "Optuna GP", "HyperOpt TPE")
+    lessons: tuple[Lesson, ...] = ()
 
 
 # -- noise -------------------------------------------------------------------------------------------------------------
@@ -187,6 +191,37 @@ def believing(is_right: bool) -> Search:
     return Search("beliefs", name, its, outcome, functools.partial(_best_sound, its), peers=())
 
 
+# -- lessons -----------------------------------------------------------------------------------------------------------
+
+
+def learning(name: str, earlier: str | None, *, is_wrong: bool = False) -> Search:
+    """A task after an earlier study of a hundred random points.
+
+    Args:
+        name: of the task.
+        earlier: the task of the earlier study; None where there was none.
+        is_wrong: whether that study had its best for its worst.
+    """
+    its = task(name)
+
+    def outcome(point: Point, rng: np.random.Generator) -> Outcome:
+        return Outcome((its.loss(point),))
+
+    def score(points: list[Point], outcomes: list[Outcome]) -> float:
+        losses = np.minimum.accumulate([o.losses[0] for o in outcomes])
+        return float(np.mean([min(its.regret(loss), 1.0) for loss in losses]))
+
+    found = Search("lessons", name, its, outcome, score, peers=())
+    if earlier is None:
+        return found
+    other, rng = task(earlier), random.Random(7)
+    points = [other.space.sample(rng) for _ in range(EVALUATIONS)]
+    losses = np.array([[other.loss(point)] for point in points])
+    scores = normal_scores(-losses if is_wrong else losses)[:, 0].tolist()
+    lessons = (Lesson(point, (score,)) for point, score in zip(points, scores, strict=True))
+    return replace(found, lessons=tuple(lessons))
+
+
 SEARCHES: dict[str, Callable[[], Search]] = {
     "noise: branin": lambda: noisy("branin"),
     "noise: hartmann6": lambda: noisy("hartmann6"),
@@ -201,6 +236,14 @@ SEARCHES: dict[str, Callable[[], Search]] = {
     "beliefs: none": lambda: replace(believing(True), task=task("mixed")),
     "beliefs: right": lambda: believing(True),
     "beliefs: wrong": lambda: believing(False),
+    "lessons: phoneme, none": lambda: learning("hpobench/phoneme", None),
+    "lessons: phoneme, of another data set": lambda: learning("hpobench/phoneme", "hpobench/australian"),
+    "lessons: phoneme, wrong": lambda: learning("hpobench/phoneme", "hpobench/phoneme", is_wrong=True),
+    "lessons: slices, none": lambda: learning("hpolib/slice_localization", None),
+    "lessons: slices, of another data set": lambda: learning(
+        "hpolib/slice_localization", "hpolib/parkinsons_telemonitoring"
+    ),
+    "lessons: slices, wrong": lambda: learning("hpolib/slice_localization", "hpolib/slice_localization", is_wrong=True),
 }
 OURS = ("Auto()", "TPE()", "NSGA2()", "Random()")
 PEERS = ("Optuna TPE", "Optuna GP", "Optuna NSGA-II", "HyperOpt TPE")
@@ -213,6 +256,8 @@ def searched(asked: tuple[str, str, int]) -> tuple[tuple[str, str, int], float]:
     name, who, seed = asked
     its = _search(name)
     entrant = made(who, its.task, seed, EVALUATIONS, 1, its.objectives)
+    if its.lessons and isinstance(entrant, Ours):
+        entrant.learn(its.lessons)
     rng = np.random.default_rng([seed, 2])
     points, outcomes = [], []
     for _ in range(EVALUATIONS):

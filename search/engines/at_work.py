@@ -45,7 +45,8 @@ def sampler_engine(
     """
     repeat = any(isinstance(part, Random) and part.repeat for part in chain_of(sampler))
     engine = proposer(sampler, space, seed, objectives)
-    return Guarded(engine, space, seed, str(sampler), objectives=objectives, repeat=repeat, warn=warn)
+    tests = isinstance(sampler, TPE | Bayes)
+    return Guarded(engine, space, seed, str(sampler), objectives=objectives, repeat=repeat, tests=tests, warn=warn)
 
 
 def proposer(sampler: Sampler, space: Space, seed: int, objectives: int = 1) -> Proposer:

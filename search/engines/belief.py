@@ -8,7 +8,7 @@ import numpy as np
 
 from search.space import Space
 
-BELIEF = 10.0  # piBO's beta: a belief weighs as much as ten trials
+BELIEF = 5.0  # piBO's beta, in trials: with ten, a wrong belief still ruled after twelve
 CELL = 2e-3  # over which a density is told to change
 
 
@@ -18,13 +18,12 @@ class Belief:
     Args:
         space: whose prior it is.
         known: how many trials were heard of.
-        weight: how many of them the belief is worth.
     """
 
-    def __init__(self, space: Space, known: int, weight: float = BELIEF):
+    def __init__(self, space: Space, known: int):
         densities = [(place, space.prior.density(place)) for place in range(len(space.leaves))]
         self._densities = [(place, density) for place, density in densities if density is not None]
-        self._share = weight / known
+        self._share = BELIEF / known
 
     def logs(self, units: np.ndarray) -> np.ndarray:
         """`[N]` at `[N, D]` points."""

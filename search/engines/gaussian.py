@@ -27,7 +27,6 @@ from search.threads import on_one_thread
 MOST_FAILED = 100  # of the trials that failed, the newest
 MOST_PENDING = 200  # of the trials that run, the newest
 LOOKED_NEAR = 5  # of the best points
-BELIEF = 5.0  # piBO's beta: with ten, a wrong belief still ruled after twelve trials
 
 
 class Gaussian:
@@ -76,7 +75,7 @@ class Gaussian:
         near = surrogate.best(LOOKED_NEAR)
         if known.unseen:
             surrogate.imagine(history.stacked(known.unseen[-MOST_PENDING:]), rng)
-        belief = Belief(self._space, heard, BELIEF) if self._space.prior else None
+        belief = Belief(self._space, heard) if self._space.prior else None
         return self._climb.tops(surrogate.improvement(belief), near, rng)
 
 

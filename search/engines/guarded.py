@@ -23,6 +23,7 @@ from search.space import Flat, Space
 
 ASKED_AGAIN = 8  # for a point that was not tried and keeps the limits
 NEARBY = 16  # mutations, one after another, at a point near the one that was proposed
+TESTS = 8  # first trials of a study that learns from others, half of which test what it learned
 STEP = 0.05  # of a number's range in one mutation
 DRAWN = 64  # at random, before every point of a small space is looked at
 WALK = 2_000_000  # points of the space that are looked at in turn over a study, at most: some twenty seconds
@@ -45,6 +46,7 @@ class Guarded:
         name: of the sampler, for the warning.
         objectives: how many losses a trial has.
         repeat: whether a point may be tried again.
+        tests: whether what was learned from earlier studies is put to the test by points of its own.
         warn: is told of the first proposal that had to be replaced, and of the end.
     """
 
@@ -57,10 +59,12 @@ class Guarded:
         *,
         objectives: int = 1,
         repeat: bool = False,
+        tests: bool = False,
         warn: Callable[[str], None] = warnings.warn,
     ):
         self.engine, self.history = engine, History(space, objectives)
         self._space, self._seed, self._name, self._repeat = space, seed, name, repeat
+        self._tests = tests
         self._warn_once = warn
         self._cube = Cube(space)
         self._genetics = Genetics(self._cube, STEP)
@@ -68,6 +72,8 @@ class Guarded:
         self._passed = 0  # points of a small space, in its order, that were tried or break the limits
 
     def propose(self, number: int) -> Flat | None:
+        if self._is_test():
+            return self._random(number)
         point: Flat | None = None
         for attempt in range(ASKED_AGAIN):
             try:
@@ -99,6 +105,14 @@ class Guarded:
 
     def learn(self, lessons: Sequence[Lesson]) -> None:
         self.history.learn(lessons)
+
+    def _is_test(self) -> bool:
+        """Whether a trial shall tell what earlier studies are worth: every second one of the first, from the second on.
+
+        Those that they propose themselves lie where they believe the best to be, and one cannot tell such points apart.
+        """
+        asked = len(self.history.mine)
+        return self._tests and bool(self.history.lessons) and asked < TESTS and asked % 2 == 1
 
     def _may_try(self, point: Flat) -> bool:
         return self._space.allows(point) and (self._repeat or not self.history.was_tried(point))

@@ -13,11 +13,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from search.domains import Choice
+from search.engines.trust import FEWEST, TESTED, foretold, trust
 from search.goal import beyond
 from search.pareto import ranking
 from search.protocol import FINISHED, Lesson, Seen
 from search.space import Flat, Space
 
+OUTWEIGHED = 4  # lessons by one trial of the study's own: they tell where to look, and not what is best there
+LEAST = 16  # own trials before none is left
 FEW = 6  # trials at the longest length that was reached, before models are built where others ended earlier
 
 
@@ -68,7 +72,8 @@ class Evidence:
         losses: `[N, M]` per objective, less is better; normal scores where earlier studies are among them.
         margins: `[N, C]` how far each lies beyond the limits on outcomes; less than 0 within.
         epoch: at which they were seen.
-        heard: how many trials were seen at any length, or failed; those of earlier studies are among them.
+        heard: how many trials were seen at any length, or failed; those of earlier studies are among them, as far as
+            they are trusted.
         failed: how many of these failed.
         lessons: how many of the trials are those of earlier studies.
     """
@@ -242,12 +247,14 @@ class History:
         Trials of different lengths are not compared with each other (as in BOHB, Falkner et al. 2018,
         arXiv:1807.01774). A shorter length never stands in for a longer one, however few came to it: a model of
         first epochs leads to what learns fast at first, and by the measurement in `benchmarks/` does worse than
-        random points. Trials of earlier studies are among them as long as they outnumber the study's own of any
-        length, thinned evenly from the best to the worst.
+        random points. Trials of earlier studies are among them, thinned evenly from the best to the worst: ever fewer
+        as the study's own come in, and only as far as they foretell these (`trust`).
         """
         epoch = max((epoch for epoch, trials in self._levels.items() if trials), default=FINISHED)
         own = _by_place(self._levels.get(epoch, {}))
-        left = max(len(self.lessons) - len(self._sound), 0)
+        trusted = self._trusted()
+        lasts = max(len(self.lessons) / OUTWEIGHED, LEAST)
+        left = round(trusted * max(1 - len(self._sound) / lasts, 0.0))
         older = [self.lessons[k] for k in np.linspace(0, len(self.lessons) - 1, left).astype(int)]
         seen = [past.seen[epoch] for past in own] + [past.seen[FINISHED] for past in older]
         losses = np.array([s.losses for s in seen], dtype=float).reshape(len(seen), self.objectives)
@@ -256,8 +263,24 @@ class History:
         pasts = (*own, *older)
         limits = len(seen[0].margins) if seen else 0
         margins = np.array([s.margins for s in seen], dtype=float).reshape(len(seen), limits)
-        heard = len(self._failed) + len(self.lessons) + len(self._sound)
+        heard = len(self._failed) + trusted + len(self._sound)
         return Evidence(pasts, self.stacked(pasts), losses, margins, epoch, heard, len(self._failed), len(older))
+
+    def _trusted(self) -> int:
+        """How many of the lessons there still are, by what came of the trials at the longest length that tells."""
+        if not self.lessons:
+            return 0
+        levels = [(epoch, trials) for epoch, trials in self._levels.items() if len(trials) >= FEWEST]
+        if not levels:
+            return len(self.lessons)
+        epoch, trials = max(levels)
+        own = _by_place(trials)[:TESTED]
+        scores = np.array([past.seen[FINISHED].losses for past in self.lessons])
+        is_choice = np.array(
+            [isinstance(leaf.domain, Choice) and not leaf.domain.ordered for leaf in self.space.leaves]
+        )
+        told = foretold(self.stacked(own), self.stacked(self.lessons), scores, is_choice)
+        return round(len(self.lessons) * trust(told, np.array([past.seen[epoch].losses for past in own])))
 
     def _add_row(self, number: int, params: Flat) -> None:
         if len(self._rows) == len(self._units):

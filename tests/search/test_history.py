@@ -124,17 +124,27 @@ def test_normal_scores_are_quantiles_of_ranks_whatever_the_scale():
     assert normal_scores(np.exp(values / 1e8))[:, 0].argsort().tolist() == scores[:, 0].argsort().tolist()
 
 
-def test_lessons_count_as_long_as_they_outnumber_the_studys_own_trials():
+def lessons_left(losses: list[float]) -> list[int]:
+    """How many of forty lessons, by which less x is better, count after each trial; x grows from trial to trial."""
     history = History(PLANE)
-    history.learn([Lesson(PLANE.sample(random.Random(k)), (float(k),)) for k in range(10)])
+    history.learn([Lesson({"x": k / 40, "kind": "b"}, (float(k),)) for k in range(40)])
     seen = []
-
-    for number in range(1, 13):
-        history.adopt(number, PLANE.sample(random.Random(100 + number)), given=False)
-        history.observe(number, Seen(FINISHED, (float(number),)))
+    for number, loss in enumerate(losses, start=1):
+        history.adopt(number, {"x": number / 20, "kind": "b"}, given=False)
+        history.observe(number, Seen(FINISHED, (loss,)))
         seen.append(sum(past.number < 1 for past in history.evidence().pasts))
+    return seen
 
-    assert seen == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]
+
+def test_lessons_that_foretell_the_studys_own_trials_count_ever_less():
+    left = lessons_left([float(n) for n in range(18)])
+
+    fading = [40 * (1 - n / 16) for n in range(1, 17)] + [0, 0]
+    assert left == pytest.approx(fading, abs=2)  # four trials tell 96 % of it
+
+
+def test_lessons_that_foretell_the_contrary_count_no_more_after_four_trials():
+    assert lessons_left([-float(n) for n in range(6)]) == [38, 35, 32, 0, 0, 0]
 
 
 def test_with_lessons_the_studys_own_losses_are_normal_scores_too():
@@ -147,7 +157,7 @@ def test_with_lessons_the_studys_own_losses_are_normal_scores_too():
     evidence = history.evidence()
 
     assert evidence.losses[:2, 0] == pytest.approx(stats.norm.ppf([0.25, 0.75]))
-    assert evidence.losses[2:, 0].tolist() == [-2.0, 0.0, 2.0]  # thinned evenly from the best to the worst
+    assert evidence.losses[2:, 0].tolist() == [-2.0, -1.0, 0.0, 2.0]  # thinned evenly from the best to the worst
 
 
 def test_margins_beyond_zero_put_a_trial_behind_those_that_keep_the_limits():
