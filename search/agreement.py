@@ -5,7 +5,7 @@ import dataclasses
 from search.domains import Float
 from search.engines.lattice import Lattice, grid_size
 from search.goal import Goal
-from search.samplers import NSGA2, TPE, Grid, Hypergradient, Random, Sobol
+from search.samplers import NSGA2, TPE, Bayes, Grid, Hypergradient, Random, Sobol
 from search.schedulers import BOHB
 from search.space import Space
 from search.strategy import FullLength, Sampler, Scheduler, Strategy, chain_of
@@ -81,7 +81,7 @@ def _points(part: Sampler, space: Space) -> int | None:
     match part:
         case Grid(points=points):
             return grid_size(space, points)
-        case Random(n=int() as n) | Sobol(n=int() as n):
+        case Random(n=int() as n) | Sobol(n=int() as n) | Bayes(n=int() as n):
             return n
     return None
 

@@ -126,6 +126,7 @@ class Bayes(Sampler):
             than either (a portfolio, Hoffman et al. 2011). Not for `engine="optuna"`, nor for several objectives.
         engine: whose implementation: `a440`, which knows conditions; `optuna`, which takes a tree for flat. For several
             objectives it is Optuna's: hypervolume improvement (Daulton et al. 2020, arXiv:2006.05078).
+        n: how many points; None for as many as the budget has. `Bayes(n=300) >> TPE()` stays fast with many trials.
     """
 
     learns: ClassVar[bool] = True
@@ -135,14 +136,21 @@ class Bayes(Sampler):
     noisy: bool = True
     hedge: float = 0.25
     engine: str = "a440"
+    n: int | None = None
 
     def __post_init__(self) -> None:
+        _check_n(self, self.n)
         if self.engine not in BAYES_ENGINES:
             hint = did_you_mean(str(self.engine), BAYES_ENGINES)
             raise ValueError(f"Bayes(engine={self.engine!r}) is unknown. {hint}")
         check_whole(self, 1, 10, "startup")
         check_flag(self, "noisy")
         check_share(self, 0.25, "hedge")
+
+    @property
+    def ends(self) -> bool:  # type: ignore[override]
+        """Whether it has a last point."""
+        return self.n is not None
 
 
 @dataclass(frozen=True, slots=True)

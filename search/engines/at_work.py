@@ -1,9 +1,10 @@
 """Samplers set to work: from a value to what proposes."""
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 
-from search.engines.chain import Turns
+from search.engines.chain import Turns, Until
 from search.engines.draws import Draws
 from search.engines.guarded import Guarded, Proposer
 from search.engines.walk import grid
@@ -45,7 +46,7 @@ def sampler_engine(
     """
     repeat = any(isinstance(part, Random) and part.repeat for part in chain_of(sampler))
     engine = proposer(sampler, space, seed, objectives)
-    tests = isinstance(sampler, TPE | Bayes)
+    tests = all(isinstance(part, TPE | Bayes) for part in chain_of(sampler))
     return Guarded(engine, space, seed, str(sampler), objectives=objectives, repeat=repeat, tests=tests, warn=warn)
 
 
@@ -86,6 +87,8 @@ def _parzen(settings: TPE, space: Space, seed: int) -> Proposer:
 
 
 def _gaussian(settings: Bayes, space: Space, seed: int, objectives: int) -> Proposer:
+    if settings.n is not None:
+        return Until(_gaussian(dataclasses.replace(settings, n=None), space, seed, objectives), settings.n)
     if settings.engine == "optuna" or objectives > 1:
         from search.engines.optuna_gaussian import OptunaGaussian
 

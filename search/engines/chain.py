@@ -7,6 +7,7 @@ points of the grid, `Sobol(20) >> TPE()` models them.
 from collections.abc import Sequence
 from typing import Protocol
 
+from search.engines.guarded import Proposer
 from search.engines.history import History
 from search.space import Flat
 
@@ -19,6 +20,25 @@ class Ending(Protocol):
 
     def proposed(self, history: History) -> int:
         """How many of the first own trials were its own."""
+
+
+class Until:
+    """A sampler with a last point.
+
+    Args:
+        engine: proposes.
+        n: how many points.
+    """
+
+    def __init__(self, engine: Proposer, n: int):
+        self._engine, self._n = engine, n
+
+    def propose(self, number: int, history: History, attempt: int) -> Flat | None:
+        return None if len(history.mine) >= self._n else self._engine.propose(number, history, attempt)
+
+    def proposed(self, history: History) -> int:
+        """How many of the first own trials were its own."""
+        return min(self._n, len(history.mine))
 
 
 class Turns:

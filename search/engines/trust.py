@@ -7,8 +7,6 @@ Only ranks are compared, as in Feurer et al. 2018, Practical transfer learning f
 import math
 
 import numpy as np
-from scipy.special import ndtr
-from scipy.stats import kendalltau
 
 NEIGHBOURS = 5  # lessons that foretell a point
 FEWEST = 4  # own trials before anything can be told
@@ -44,6 +42,9 @@ def trust(foretold: np.ndarray, losses: np.ndarray) -> float:
         foretold: `[N, M]` scores of trials in their order, less is better; M objectives.
         losses: `[N, M]` what came of them.
     """
+    from scipy.special import ndtr
+    from scipy.stats import kendalltau
+
     count = min(len(losses), TESTED)
     if count < FEWEST:
         return 1.0

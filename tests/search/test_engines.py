@@ -10,6 +10,8 @@ import pytest
 from search import (
     CMAES,
     NSGA2,
+    TPE,
+    Bayes,
     Evolution,
     Greedy,
     QLearning,
@@ -386,3 +388,14 @@ def test_a_draw_depends_on_seed_number_and_attempt_alone():
     assert draw(TREE, 1, 2) == draw(TREE, 1, 2) != draw(TREE, 1, 3)
     assert draw(TREE, 1, 2, 1) != draw(TREE, 1, 2, 0)
     assert generator(2**70, 1).random() == generator(2**70, 1).random()
+
+
+def test_a_model_with_a_last_point_hands_over_what_it_found():
+    chained = sampler_engine(Bayes(n=12) >> TPE(), SQUARE, seed=4)
+    first, second = sampler_engine(Bayes(), SQUARE, seed=4), sampler_engine(TPE(), SQUARE, seed=4)
+    for number in range(1, 21):
+        point = chained.propose(number)
+        assert point == (first if number <= 12 else second).propose(number)
+        for engine in (chained, first, second):
+            engine.adopt(number, point)
+            engine.observe(number, Seen(FINISHED, ((point["x"] - 0.3) ** 2 + point["y"],)))

@@ -135,6 +135,11 @@ class TestChain(SamplerKit):
     sampler = Sobol(n=8) >> TPE()
 
 
+class TestModelsInTurn(SamplerKit):
+    sampler = Bayes(n=12) >> TPE()
+    spaces = FEW
+
+
 class TestGridThenGradient(SamplerKit):
     sampler = Grid(points=2) >> Hypergradient()
     spaces = {"two floats": SPACES["two floats"]}
