@@ -12,7 +12,7 @@ from search.goal import Goal
 from search.samplers import CMAES, NSGA2, TPE, Bayes, Grid, Sobol
 from search.schedulers import rungs
 from search.space import Space
-from search.strategy import Sampler, Strategy
+from search.strategy import Chain, Sampler, Strategy
 
 SMALL = 1_000  # points of a space that is tried whole
 FEW_TRIALS = 10  # with which no model has anything to learn from
@@ -69,16 +69,14 @@ def _pick(
         return Grid(shuffle=True), f"the space has only {space.size:g} points"
     if not informed and trials <= max(FEW_TRIALS, 2 * at_once):
         return Sobol(), f"of {trials:g} trials, {at_once} at a time, hardly any could learn from another"
-    if trials == math.inf:
-        return TPE(), "its densities suit few trials and many, and time alone ends the study"
     if goal.others:
         return _for_fronts(space, goal, trials)
-    if rungs(scheduler):
-        return TPE(), "trials are stopped at different lengths, which its model keeps apart"
-    return _for_points(space, trials)
+    return _for_points(space, trials, is_stopping=bool(rungs(scheduler)))
 
 
 def _for_fronts(space: Space, goal: Goal, trials: float) -> tuple[Sampler, str]:
+    if trials == math.inf:
+        return TPE(), "its densities suit few trials and many, and time alone ends the study"
     if trials > FRONT_TRIALS:
         return NSGA2(), f"{trials:g} trials breed a front"
     if _is_flat(space) and len(goal.objectives) <= 3:
@@ -86,12 +84,16 @@ def _for_fronts(space: Space, goal: Goal, trials: float) -> tuple[Sampler, str]:
     return TPE(), "its densities know fronts on a tree"
 
 
-def _for_points(space: Space, trials: float) -> tuple[Sampler, str]:
+def _for_points(space: Space, trials: float, *, is_stopping: bool) -> tuple[Sampler, str]:
     leaves = _leaves(space)
     if leaves <= GP_LEAVES and trials <= GP_TRIALS:
         return Bayes(), f"a Gaussian process needs the fewest trials with {leaves} parameters"
-    if trials > LONG and not any(leaf.condition or isinstance(leaf.domain, Choice) for leaf in space.leaves):
+    are_numbers = not any(leaf.condition or isinstance(leaf.domain, Choice) for leaf in space.leaves)
+    if LONG < trials < math.inf and are_numbers and not is_stopping:
         return CMAES(), f"{trials:g} trials suffice to learn how {leaves} numbers go together"
+    if leaves <= GP_LEAVES:
+        in_turn = Chain((Bayes(n=GP_TRIALS), TPE()))
+        return in_turn, "a Gaussian process learns soonest, and densities stay fast with many trials"
     return TPE(), "its densities know trees and choices, and stay fast with many trials"
 
 

@@ -119,7 +119,7 @@ def test_hours_are_simulated_time(here):
 def test_auto_says_what_it_stands_for(here):
     shown = by_name("--workers", 2, "--strategy", "Auto() + ASHA(max_epochs=9)", "--trials", 20)
 
-    assert "auto     TPE(), for trials are stopped at different lengths" in shown.output
+    assert "auto     Bayes(), for a Gaussian process needs the fewest trials" in shown.output
 
 
 def test_without_workers_it_is_as_many_as_this_machine_would_run(here):
