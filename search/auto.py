@@ -18,6 +18,7 @@ SMALL = 1_000  # points of a space that is tried whole
 FEW_TRIALS = 10  # with which no model has anything to learn from
 GP_TRIALS = 300  # the most that a Gaussian process looks at
 GP_LEAVES = 20  # parameters
+QUICK = 3_000  # trials from which on they are so short that a Gaussian process would hold them up
 FRONT_TRIALS = 300  # from which on a population covers a front better than a model
 LONG = 1_000  # trials from which on a covariance is worth adapting
 
@@ -91,7 +92,7 @@ def _for_points(space: Space, trials: float, *, is_stopping: bool) -> tuple[Samp
     are_numbers = not any(leaf.condition or isinstance(leaf.domain, Choice) for leaf in space.leaves)
     if LONG < trials < math.inf and are_numbers and not is_stopping:
         return CMAES(), f"{trials:g} trials suffice to learn how {leaves} numbers go together"
-    if leaves <= GP_LEAVES:
+    if leaves <= GP_LEAVES and (trials <= QUICK or trials == math.inf):
         in_turn = Chain((Bayes(n=GP_TRIALS), TPE()))
         return in_turn, "a Gaussian process learns soonest, and densities stay fast with many trials"
     return TPE(), "its densities know trees and choices, and stay fast with many trials"

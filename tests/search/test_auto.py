@@ -52,6 +52,8 @@ def picked(space, scheduler=FULL, goal=ONE, trials=100, at_once=2):
         ({"space": MANY}, TPE(), "many trials"),
         ({"space": TREE}, Bayes(), "Gaussian process"),
         ({"space": TREE, "trials": 2000}, Bayes(n=300) >> TPE(), "stay fast"),
+        ({"space": TREE, "trials": 3000}, Bayes(n=300) >> TPE(), "stay fast"),
+        ({"space": TREE, "trials": 3001}, TPE(), "trees"),
         ({"space": MANY, "trials": 2000}, CMAES(), "2000 trials suffice"),
         ({"space": MANY, "trials": None}, TPE(), "trees"),
         ({"space": SMALL, "trials": 12}, Grid(shuffle=True), "only 12 points"),
