@@ -123,7 +123,8 @@ class Bayes(Sampler):
         startup: Sobol points before the model takes over.
         noisy: whether one point may give different losses; False saves trials where it surely does not.
         hedge: share of later trials that `TPE()` proposes instead: two models that err in different places find more
-            than either (a portfolio, Hoffman et al. 2011). Not for `engine="optuna"`, nor for several objectives.
+            than either (a portfolio, Hoffman et al. 2011); where trials are stopped early, Sobol points. Not for
+            `engine="optuna"`, nor for several objectives.
         engine: whose implementation: `a440`, which knows conditions; `optuna`, which takes a tree for flat. For several
             objectives it is Optuna's: hypervolume improvement (Daulton et al. 2020, arXiv:2006.05078).
         n: how many points; None for as many as the budget has. `Bayes(n=300) >> TPE()` stays fast with many trials.

@@ -3,7 +3,9 @@
 Log expected improvement (Ament et al. 2023, arXiv:2310.20708) under a Matern kernel that knows numbers, choices and
 conditions (`features`), of losses that are warped (`warping`), over what the trials that run may still bring
 (`improvement`). Where trials are stopped early, how far one was trained is one more dimension of the model, which is
-asked for the best at full length (`ladder`). Beliefs multiply the acquisition (`belief`).
+asked for the best at full length (`ladder`). Every fourth proposal is another's: TPE's, or where trials are stopped
+early a Sobol point, for there a mistaken model costs much and a bad point little. Beliefs multiply the acquisition
+(`belief`).
 """
 
 import math
@@ -50,7 +52,7 @@ class Gaussian:
         evidence = history.evidence()
         is_staged = len(history.levels()) > 1 and evidence.lessons == 0
         enough = evidence.heard >= self._settings.startup if is_staged else evidence.carries(self._settings.startup)
-        if not enough:
+        if not enough or (is_staged and self._is_others(number)):
             return self._coarse(number - 1 + 4_096 * attempt)
         if not len(self._plain):
             return draw(self._space, self._seed, number, attempt)

@@ -22,6 +22,7 @@ from search.engines.history import History
 from search.engines.improvement import Improvement, log_h
 from search.engines.ladder import ladder
 from search.engines.process import Process, Shape, fitted
+from search.engines.sobol import Sequence
 from search.engines.warping import half_ranked, standardised
 from search.protocol import FINISHED, Seen
 
@@ -337,7 +338,7 @@ def test_sightings_of_all_lengths_stand_on_one_scale():
 
 def test_short_trials_tell_about_long_ones():
     """Under successive halving, it looks where short trials were good before any was trained to its end."""
-    engine = sampler_engine(Bayes(startup=8), NUMBERS, seed=0)
+    engine = sampler_engine(Bayes(startup=8, hedge=0), NUMBERS, seed=0)
     for number, point in enumerate(drawn(NUMBERS, 16)[0], 1):
         engine.adopt(number, point)
         engine.observe(number, Seen(1, ((point["x"] - 0.3) ** 2 + 5,)))
@@ -455,3 +456,16 @@ def test_a_belief_fades_with_every_trial_that_was_heard_of():
         late += [point["x"]] if number > 25 else []
 
     assert sum(abs(x - 0.9) < 0.05 for x in late) < 4
+
+
+def test_where_trials_are_stopped_early_every_fourth_point_is_sobols():
+    engine, even = sampler_engine(Bayes(startup=4), NUMBERS, seed=2), Sequence(NUMBERS, 2)
+    are_even = []
+    for number in range(1, 21):
+        point = engine.propose(number)
+        are_even.append(point == even(number - 1))
+        engine.adopt(number, point)
+        for epoch in (1, 3, FINISHED) if number % 3 else (1,):
+            engine.observe(number, Seen(epoch, (point["x"] - point["y"] / epoch,)))
+
+    assert are_even == [number <= 4 or number % 4 == 0 for number in range(1, 21)]
