@@ -90,6 +90,11 @@ def _best_sound(its: Task, points: list[Point], outcomes: list[Outcome]) -> floa
     return its.regret(min(kept, default=its.typical))
 
 
+def _plain(its: Task, point: Point, rng: np.random.Generator) -> Outcome:
+    """The loss, and nothing random about it."""
+    return Outcome((its.loss(point),))
+
+
 # -- limits on outcomes ------------------------------------------------------------------------------------------------
 
 
@@ -183,12 +188,8 @@ def believing(is_right: bool) -> Search:
     its = task("mixed")
     belief = believed(lr=1e-3, dropout=0.3) if is_right else believed(lr=0.3, dropout=0.9)
     its = replace(its, space=Space(dict(its.space), prior=belief))
-
-    def outcome(point: Point, rng: np.random.Generator) -> Outcome:
-        return Outcome((its.loss(point),))
-
     name = "right" if is_right else "wrong"
-    return Search("beliefs", name, its, outcome, functools.partial(_best_sound, its), peers=())
+    return Search("beliefs", name, its, functools.partial(_plain, its), functools.partial(_best_sound, its), peers=())
 
 
 # -- lessons -----------------------------------------------------------------------------------------------------------
@@ -204,14 +205,11 @@ def learning(name: str, earlier: str | None, *, is_wrong: bool = False) -> Searc
     """
     its = task(name)
 
-    def outcome(point: Point, rng: np.random.Generator) -> Outcome:
-        return Outcome((its.loss(point),))
-
     def score(points: list[Point], outcomes: list[Outcome]) -> float:
         losses = np.minimum.accumulate([o.losses[0] for o in outcomes])
         return float(np.mean([min(its.regret(loss), 1.0) for loss in losses]))
 
-    found = Search("lessons", name, its, outcome, score, peers=())
+    found = Search("lessons", name, its, functools.partial(_plain, its), score, peers=())
     if earlier is None:
         return found
     other, rng = task(earlier), random.Random(7)

@@ -57,9 +57,10 @@ class Smac:
         import smac
 
         self._space = task.space
+        self._folder = tempfile.TemporaryDirectory(prefix="smac")  # which goes when this does
         scenario = smac.Scenario(
             _configurations(task.space), n_trials=trials, deterministic=True, seed=seed,
-            output_directory=tempfile.mkdtemp(prefix="smac"),
+            output_directory=self._folder.name,
         )  # fmt: skip
         kind = getattr(smac, facade)
         self._smac = kind(

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from benchmarks.quality.early import reached, soonest
 from benchmarks.quality.figures import LEAST, Board
-from benchmarks.quality.kinds import zdt
+from benchmarks.quality.kinds import learning, zdt
 from benchmarks.quality.runs import EVALUATIONS, Job, Run, run
 from benchmarks.quality.tasks import FUNCTIONS, Task, branin_slopes, function, hartmann_slopes, task
 from search.engines.cube import Cube
@@ -93,3 +93,26 @@ def test_what_was_reached_when():
 
     assert (reached(path, 0.05), reached(path, 0.5), reached(path, 1.0)) == (100.0, 2.0, 1.0)
     assert (soonest(path, 2.0), soonest(path, 3.0), soonest(path, 0.5)) == (0.4, 0.4, float("inf"))
+
+
+@pytest.mark.parametrize("name", ["layered", "hpobench/phoneme"])
+def test_rays_wrapper_proposes_what_optuna_does(name):
+    assert run(Job("Ray OptunaSearch", name, 3)).regrets == run(Job("Optuna TPE", name, 3)).regrets
+
+
+def test_a_run_of_rays_hyperopt_has_every_evaluation():
+    found = run(Job("Ray HyperOptSearch", "layered", 3)).regrets
+
+    assert len(found) == EVALUATIONS
+    assert found[-1] < found[0]
+
+
+def test_a_wrong_study_has_its_best_for_its_worst():
+    right, wrong = (
+        learning("hpobench/phoneme", "hpobench/phoneme"),
+        learning("hpobench/phoneme", "hpobench/phoneme", is_wrong=True),
+    )
+    losses = [right.task.loss(lesson.params) for lesson in right.lessons]
+
+    assert right.lessons[int(np.argmin(losses))].scores == min(lesson.scores for lesson in right.lessons)
+    assert wrong.lessons[int(np.argmin(losses))].scores == max(lesson.scores for lesson in wrong.lessons)
