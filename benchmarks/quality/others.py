@@ -59,7 +59,7 @@ class Smac:
         self._space = task.space
         self._folder = tempfile.TemporaryDirectory(prefix="smac")  # which goes when this does
         scenario = smac.Scenario(
-            _configurations(task.space), n_trials=trials, deterministic=True, seed=seed,
+            _configurations(task.space, seed), n_trials=trials, deterministic=True, seed=seed,
             output_directory=self._folder.name,
         )  # fmt: skip
         kind = getattr(smac, facade)
@@ -81,11 +81,11 @@ class Smac:
         self._smac.tell(token, TrialValue(cost=cost, time=1.0, status=status), save=False)
 
 
-def _configurations(space: Space) -> Any:
+def _configurations(space: Space, seed: int) -> Any:
     """The space with its conditions, in ConfigSpace's words."""
     import ConfigSpace
 
-    whole = ConfigSpace.ConfigurationSpace()
+    whole = ConfigSpace.ConfigurationSpace(seed=seed)
     nodes = [_node(leaf.label, leaf.domain) for leaf in space.leaves]
     whole.add(nodes)
     whole.add([

@@ -57,7 +57,7 @@ def proposer(sampler: Sampler, space: Space, seed: int, objectives: int = 1) -> 
             first = [proposer(part, space, seed, objectives) for part in earlier]
             return Turns(first, proposer(last, space, seed, objectives))  # type: ignore[arg-type]
         case Random(n=n):
-            return Draws(space, seed, n)
+            return Draws(space, seed) if n is None else Until(Draws(space, seed), n)
         case Grid(points=points, shuffle=shuffle):
             return grid(space, points, shuffle, seed)
         case Sobol(n=n):

@@ -19,20 +19,13 @@ class Draws:
     Args:
         space: that is searched.
         seed: of the draws.
-        n: how many; None for no end.
     """
 
-    def __init__(self, space: Space, seed: int, n: int | None = None):
-        self._space, self._seed, self._n = space, seed, n
+    def __init__(self, space: Space, seed: int):
+        self._space, self._seed = space, seed
 
     def propose(self, number: int, history: History, attempt: int) -> Flat | None:
-        if self._n is not None and len(history.mine) >= self._n:
-            return None
         return draw(self._space, self._seed, number, attempt)
-
-    def proposed(self, history: History) -> int:
-        """How many of the first own trials were drawn here."""
-        return len(history.mine) if self._n is None else min(self._n, len(history.mine))
 
 
 def generator(seed: int, number: int, attempt: int = 0) -> np.random.Generator:

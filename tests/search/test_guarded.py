@@ -8,6 +8,7 @@ import pytest
 
 from search import TPE, Space, choice, integer, uniform
 from search.engines.at_work import sampler_engine
+from search.engines.chain import Until
 from search.engines.draws import Draws, draw
 from search.engines.guarded import Guarded
 from search.protocol import FINISHED, Seen
@@ -83,7 +84,7 @@ def test_a_sound_sampler_is_left_alone():
 
 
 def test_a_sampler_that_has_no_more_points_says_so_once():
-    engine = Guarded(Draws(SPACE, 0, n=2), SPACE, 0, "Random(n=2)")
+    engine = Guarded(Until(Draws(SPACE, 0), 2), SPACE, 0, "Random(n=2)")
 
     with pytest.warns(UserWarning, match=r"Random\(n=2\) has proposed all its points: no more trials") as told:
         found = until_it_ends(engine)
