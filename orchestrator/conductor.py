@@ -20,6 +20,7 @@ from search.goal import JOULES, beyond
 from search.protocol import (
     FINISHED,
     Decision,
+    Drawn,
     Exploit,
     Go,
     Lesson,
@@ -231,7 +232,9 @@ class Conductor:
         coded = self.terms.space.encode(params)
         seed, goal = trial_seed(self.terms.seed, number), str(self.terms.goal)
         fields = {"number": number, "params": coded, "seed": seed, "goal": goal}
-        self._emit("trial_proposed", trial=trial, **fields, **({"given": True} if given else {}))
+        if given or not isinstance(params, Drawn):
+            fields["given" if given else "guided"] = True
+        self._emit("trial_proposed", trial=trial, **fields)
         return trial
 
     def _leg(self, trial: TrialRecord) -> Leg:
@@ -306,7 +309,7 @@ class Conductor:
         if not known:
             params = self.terms.space.decode(trial.params)
             self._sampler.adopt(trial.number, params, given=event.get("given", False))
-            self._scheduler.add(trial.id, params)
+            self._scheduler.add(trial.id, params, event.get("guided", False))
         match event["event"]:
             case "trial_started":
                 self._running.add(trial.id)

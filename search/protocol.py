@@ -6,7 +6,7 @@ from a ledger that is read back. Losses are always "less is better" and finite, 
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from search.goal import beyond
 from search.space import Flat
@@ -104,11 +104,15 @@ class Lesson:
     margins: tuple[float, ...] = ()
 
 
+class Drawn(dict[str, Any]):
+    """A flat point that no model had a hand in: drawn at random, or one of a sequence that is spread evenly."""
+
+
 class SamplerEngine(Protocol):
     """What the conductor asks for params; numbers count the study's trials from 1 and are never reused."""
 
     def propose(self, number: int) -> Flat | None:
-        """The params of a new trial; None when the space, or the sampler, is exhausted."""
+        """The params of a new trial, `Drawn` or a model's choice; None when the space, or the sampler, is exhausted."""
 
     def adopt(self, number: int, params: Flat, given: bool = False) -> None:
         """Learns of a trial: one that it proposed itself, now or before the ledger was read, or one given."""
@@ -129,8 +133,8 @@ class SamplerEngine(Protocol):
 class SchedulerEngine(Protocol):
     """Judges trials at some epochs; trials are known by id."""
 
-    def add(self, trial: str, params: Flat) -> None:
-        """A new trial exists."""
+    def add(self, trial: str, params: Flat, guided: bool = False) -> None:
+        """A new trial exists; a model chose its params if it is guided."""
 
     def begin(self, trial: str) -> None:
         """A trial starts to run, for the first time or again."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from search.number import is_number, is_whole
-from search.settings import check_share
+from search.settings import check_flag, check_share
 from search.strategy import FullLength, Scheduler
 
 __all__ = ["ASHA", "BOHB", "PB2", "PBT", "Extrapolate", "FullLength", "Hyperband", "MedianStop"]
@@ -24,6 +24,10 @@ class ASHA(Scheduler):
         keep_1_in: rungs lie at grace_epochs * keep_1_in ** k.
         promote: False stops a trial that is not good enough when it arrives; True is the paper's
             own form: each trial waits at its rung, and goes on once it is among the best there.
+        by_draws: True also lets a trial that a model chose go on where it is among the best 1 in `keep_1_in` ** 2 of
+            the trials that were drawn at random, and holds these against each other alone: a model that likes what
+            starts fast would else raise the bar until nothing that starts slowly is ever trained. Without a model,
+            and with False, it is the paper's rule.
     """
 
     goals: ClassVar[str] = "any"
@@ -31,6 +35,7 @@ class ASHA(Scheduler):
     grace_epochs: int = 1
     keep_1_in: int = 3
     promote: bool = False
+    by_draws: bool = True
 
     def __post_init__(self) -> None:
         _check_epochs("ASHA", self.max_epochs)
@@ -43,6 +48,8 @@ class ASHA(Scheduler):
             raise ValueError(
                 f"ASHA(keep_1_in={self.keep_1_in!r}) is no whole number of 2 or more. Set keep_1_in=3 to keep a third."
             )
+        check_flag(self, "promote")
+        check_flag(self, "by_draws")
 
     def rungs(self) -> list[int]:
         """The epochs at which trials are compared, the last epoch left out.

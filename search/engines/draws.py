@@ -5,12 +5,13 @@ import random
 import numpy as np
 
 from search.engines.history import History
+from search.protocol import Drawn
 from search.space import Flat, Space
 
 
-def draw(space: Space, seed: int, number: int, attempt: int = 0) -> Flat:
+def draw(space: Space, seed: int, number: int, attempt: int = 0) -> Drawn:
     """The random point of trial `number`, which keeps the limits; another `attempt` is another point."""
-    return space.sample(random.Random(f"{seed}/{number}/{attempt}"))
+    return Drawn(space.sample(random.Random(f"{seed}/{number}/{attempt}")))
 
 
 class Draws:

@@ -36,7 +36,7 @@ class Forecasting:
         self._best: dict[str, float] = {}
         self._leaders: list[tuple[float, str]] = []  # the two best trials
 
-    def add(self, trial: str, params: Flat) -> None:
+    def add(self, trial: str, params: Flat, guided: bool = False) -> None:
         """Nothing to note before its first report."""
 
     def begin(self, trial: str) -> None:

@@ -9,7 +9,7 @@ from search.space import Flat
 class Unjudged:
     """`FullLength()` at work."""
 
-    def add(self, trial: str, params: Flat) -> None:
+    def add(self, trial: str, params: Flat, guided: bool = False) -> None:
         """Nothing to note."""
 
     def begin(self, trial: str) -> None:

@@ -17,7 +17,7 @@ from search.engines.draws import draw, generator
 from search.engines.genetics import Genetics
 from search.engines.history import History
 from search.engines.lattice import Lattice
-from search.protocol import Lesson, Seen
+from search.protocol import Drawn, Lesson, Seen
 from search.room import pulled
 from search.space import Flat, Space
 
@@ -81,7 +81,8 @@ class Guarded:
                 if point is None:
                     self._end(f"{self._name} has proposed all its points")
                     return None
-                point = self._space.within(point)
+                within = self._space.within(point)
+                point = Drawn(within) if isinstance(point, Drawn) else within
             except Exception as error:  # noqa: BLE001 - whatever a model may raise
                 self._warn(f"failed at trial {number} ({type(error).__name__}: {error})")
                 return self._random(number)
@@ -160,7 +161,7 @@ class Guarded:
         while self._passed < min(grid.size, WALK):
             point = grid.point((first + self._passed) % grid.size)
             if self.history.is_new(point):
-                return point
+                return Drawn(point)
             self._passed += 1
         kept = f" that keeps {', '.join(map(str, self._space.limits))}" if self._space.limits else ""
         if self._passed == grid.size:

@@ -22,7 +22,7 @@ class Halving:
         self._curves = Curves() if goal.per else None
         self._rungs = {epoch: rung(goal, self._curves) for epoch in pace.rungs()}
 
-    def add(self, trial: str, params: Flat) -> None:
+    def add(self, trial: str, params: Flat, guided: bool = False) -> None:
         """Nothing to note before its first rung."""
 
     def begin(self, trial: str) -> None:

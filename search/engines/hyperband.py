@@ -50,7 +50,7 @@ class Bands:
         self._band_of: dict[str, Band] = {}
         self._there: dict[str, int] = {}  # the level at which a trial waits
 
-    def add(self, trial: str, params: Flat) -> None:
+    def add(self, trial: str, params: Flat, guided: bool = False) -> None:
         """A new trial belongs to the newest bracket, or begins the next one."""
         if not self._bands or self._bands[-1].is_full:
             plan = self._plans[len(self._bands) % len(self._plans)]

@@ -30,7 +30,7 @@ class Medians:
         self._costs: dict[str, list[float]] = {}  # of each trial, its costs and averages report by report
         self._paths: dict[str, list[float]] = {}
 
-    def add(self, trial: str, params: Flat) -> None:
+    def add(self, trial: str, params: Flat, guided: bool = False) -> None:
         """Nothing to note before its first report."""
 
     def begin(self, trial: str) -> None:

@@ -25,7 +25,7 @@ class Promotion:
         self._waiting: dict[int, set[str]] = {epoch: set() for epoch in self._rungs}
         self._waits_at: dict[str, int] = {}
 
-    def add(self, trial: str, params: Flat) -> None:
+    def add(self, trial: str, params: Flat, guided: bool = False) -> None:
         """Nothing to note before its first rung."""
 
     def begin(self, trial: str) -> None:

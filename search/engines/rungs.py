@@ -26,6 +26,9 @@ class Rung(Protocol):
     def beaten_by(self, trial: str) -> float:
         """How many of those that came there are better."""
 
+    def would_be_beaten_by(self, score: Score) -> float:
+        """How many of them are better than one that did not come there itself."""
+
     def best(self, count: int) -> list[str]:
         """So many of them, the best first, without those that diverged."""
 
@@ -56,6 +59,9 @@ class PlainRung:
     def beaten_by(self, trial: str) -> float:
         return bisect.bisect_left(self._order, (self._ranks[trial][0], ""))
 
+    def would_be_beaten_by(self, score: Score) -> float:
+        return bisect.bisect_left(self._order, (score.loss, ""))
+
     def best(self, count: int) -> list[str]:
         return [trial for loss, trial in self._order[:count] if loss < math.inf]
 
@@ -78,6 +84,9 @@ class RankedRung:
     def beaten_by(self, trial: str) -> float:
         return self._ranked()[trial]
 
+    def would_be_beaten_by(self, score: Score) -> float:
+        return self._beaten([*self._sound(), score])[-1]
+
     def best(self, count: int) -> list[str]:
         places = self._ranked()
         order = sorted(places, key=lambda trial: (places[trial], self._scores[trial].loss, trial))
@@ -88,12 +97,15 @@ class RankedRung:
 
     def _ranked(self) -> dict[str, float]:
         if self._places is None:
-            sound = [score for score in self._scores.values() if not math.isnan(score.loss)]
+            sound = self._sound()
             self._places = {
                 **dict.fromkeys(self._scores, math.inf),
                 **{score.trial: place for score, place in zip(sound, self._beaten(sound), strict=True)},
             }
         return self._places
+
+    def _sound(self) -> list[Score]:
+        return [score for score in self._scores.values() if not math.isnan(score.loss)]
 
 
 class Curves:

@@ -10,7 +10,8 @@ import warnings
 import numpy as np
 
 from search.engines.walk import Walk
-from search.space import Flat, Space
+from search.protocol import Drawn
+from search.space import Space
 
 BLOCK = 64
 
@@ -27,11 +28,11 @@ class Sequence:
         self._space, self._seed = space, seed
         self._blocks: dict[int, np.ndarray] = {}
 
-    def __call__(self, place: int) -> Flat:
+    def __call__(self, place: int) -> Drawn:
         block, row = divmod(place, BLOCK)
         if block not in self._blocks:
             self._blocks[block] = self._block(block * BLOCK)
-        return self._space.believed_at(self._blocks[block][row].tolist())
+        return Drawn(self._space.believed_at(self._blocks[block][row].tolist()))
 
     def _block(self, first: int) -> np.ndarray:
         from scipy.stats import qmc

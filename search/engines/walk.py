@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from search.engines.history import History
 from search.engines.lattice import Lattice
+from search.protocol import Drawn
 from search.space import Flat, Space
 
 ROUNDS = 4
@@ -81,8 +82,8 @@ def grid(space: Space, points: int | None, shuffle: bool, seed: int) -> Walk:
     lattice = Lattice(space, points)
     size = lattice.size
 
-    def point(place: int) -> Flat:
-        return lattice.point(shuffled(place, size, seed) if shuffle else place)
+    def point(place: int) -> Drawn:
+        return Drawn(lattice.point(shuffled(place, size, seed) if shuffle else place))
 
     return Walk(space, point, size)
 

@@ -13,6 +13,7 @@ from search.engines.halving import Halving
 from search.engines.hyperband import Bands
 from search.engines.median import Medians
 from search.engines.promotion import Promotion
+from search.engines.yardstick import Yardstick
 from search.goal import Goal
 from search.protocol import SamplerEngine, SchedulerEngine
 from search.schedulers import ASHA, BOHB, PB2, PBT, Extrapolate, Hyperband, MedianStop
@@ -55,7 +56,7 @@ def _scheduler(pace: Scheduler, space: Space, seed: int, goal: Goal, trials: int
         case ASHA(promote=True):
             return Promotion(pace, goal)
         case ASHA():
-            return RayASHA(pace) if goal.is_plain else Halving(pace, goal)
+            return Yardstick(pace, goal, lambda: _plain(pace, goal)) if pace.by_draws else _plain(pace, goal)
         case Hyperband() | BOHB():
             return Bands(pace, goal)
         case MedianStop():
@@ -69,3 +70,7 @@ def _scheduler(pace: Scheduler, space: Space, seed: int, goal: Goal, trials: int
 
             return RayPopulation(pace, space, seed, pace.population or trials)
     raise TypeError(f"{pace} has no engine. Use FullLength, ASHA or PBT.")
+
+
+def _plain(pace: ASHA, goal: Goal) -> SchedulerEngine:
+    return RayASHA(pace) if goal.is_plain else Halving(pace, goal)

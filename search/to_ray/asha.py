@@ -33,7 +33,7 @@ class RayASHA:
         )
         self._trials: dict[str, StandIn] = {}
 
-    def add(self, trial: str, params: Flat) -> None:
+    def add(self, trial: str, params: Flat, guided: bool = False) -> None:
         self._trials[trial] = StandIn(trial, params)
         self._ray._trial_info[trial] = self._ray._brackets[0]  # on_trial_add would draw it from numpy's global state
 

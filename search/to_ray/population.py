@@ -47,7 +47,7 @@ class RayPopulation:
         logging.getLogger("ray.tune.schedulers.pbt").setLevel(logging.WARNING)  # the ledger tells of exploits
         self._ray = self._rays(pace)
 
-    def add(self, trial: str, params: Flat) -> None:
+    def add(self, trial: str, params: Flat, guided: bool = False) -> None:
         self._params[trial], self._epochs[trial] = dict(params), 0
         self._members[trial] = StandIn(trial, self._genes.of(params), status="PENDING")
         self._ray.on_trial_add(Standby(), self._members[trial])

@@ -84,7 +84,7 @@ class Study:
                 trial = f"t{len(self.params) + 1:05d}"
                 self.params[trial] = self.space.sample(random.Random(trial))
                 self.done[trial] = 0
-                self.tell("add", trial, dict(self.params[trial]))
+                self.tell("add", trial, dict(self.params[trial]), len(self.params) % 2 == 0)
             else:
                 return
             self.running.append(trial)

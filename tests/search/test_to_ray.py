@@ -41,6 +41,7 @@ from search.engines.median import Medians
 from search.engines.parzen import Parzen
 from search.engines.promotion import Promotion
 from search.engines.walk import Walk
+from search.engines.yardstick import Yardstick
 from search.protocol import Exploit, Go, Pause, Score, Stop
 from search.schedulers import judged_epochs
 from search.to_ray import RayASHA, TuneCallback, TuneScheduler, TuneSearcher, engines
@@ -54,7 +55,8 @@ SPACE = Space({"lr": loguniform(1e-4, 1e-1), "width": integer(1, 64), "act": cho
     ("strategy", "sampler", "scheduler"),
     [
         (Strategy(Random()), Draws, Unjudged),
-        (Strategy(Grid(points=2), ASHA(max_epochs=9)), Walk, RayASHA),
+        (Strategy(Grid(points=2), ASHA(max_epochs=9)), Walk, Yardstick),
+        (Strategy(Grid(points=2), ASHA(max_epochs=9, by_draws=False)), Walk, RayASHA),
         (Strategy(TPE(), ASHA(max_epochs=9, promote=True)), Parzen, Promotion),
         (Strategy(TPE(), Hyperband(max_epochs=9)), Parzen, Bands),
         (strategy_of(BOHB(max_epochs=9)), Parzen, Bands),
