@@ -445,3 +445,26 @@ def test_the_last_member_that_diverges_has_nobody_to_follow():
     world.run(lambda params, epoch: {"loss": math.nan}, workers=2)
 
     assert {trial.status for trial in world.conductor.record.trials.values()} == {"invalid"}
+
+
+def test_the_ledger_says_which_trials_a_model_chose():
+    strategy = TPE(startup=5) + ASHA(max_epochs=9)
+    live = World(SPACE, strategy, trials=30, seed=1)
+
+    live.run(bowl, workers=2)
+
+    proposed = [event for event in live.book.events if event["event"] == "trial_proposed"]
+    guided = {event["trial"] for event in proposed if event.get("guided")}
+    assert len(guided) > 5
+    assert not guided & {"t00001", "t00002", "t00003", "t00004", "t00005"}
+    rebuilt = World(SPACE, strategy, trials=30, seed=1, events=[dict(event) for event in live.book.events])
+    assert rebuilt.conductor._scheduler._guided == guided
+
+
+@pytest.mark.parametrize("strategy", [Random() + ASHA(max_epochs=9), Sobol() + ASHA(max_epochs=9)], ids=str)
+def test_no_trial_of_a_sampler_without_a_model_is_guided(strategy):
+    world = World(SPACE, strategy, trials=10, start=({"x": 0.5},))
+
+    world.run(bowl, workers=2)
+
+    assert not any("guided" in event for event in world.book.events)
