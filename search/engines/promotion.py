@@ -81,4 +81,4 @@ class Promotion:
     def _is_spared(self, epoch: int, trial: str) -> bool:
         """Whether so few of the draws at its rung are better (`yardstick`)."""
         score, drawn = self._waiting[epoch][trial], self._drawn[epoch]
-        return not math.isnan(score.loss) and drawn.would_be_beaten_by(score) < len(drawn) // self._keep_1_in**2
+        return math.isfinite(score.loss) and drawn.would_be_beaten_by(score) < len(drawn) // self._keep_1_in**2

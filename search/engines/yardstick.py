@@ -72,4 +72,4 @@ class Yardstick:
     def _is_spared(self, score: Score) -> bool:
         """Whether so few of the draws at its rung are better."""
         here = self._drawn[score.epoch]
-        return not math.isnan(score.loss) and here.would_be_beaten_by(score) < len(here) / self._spared_1_in
+        return math.isfinite(score.loss) and here.would_be_beaten_by(score) < len(here) / self._spared_1_in

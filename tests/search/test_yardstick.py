@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from search import ASHA, TPE, Bayes, Goal, Grid, Random, Sobol, Space, Strategy, uniform
 from search.engines.halving import Halving
+from search.engines.promotion import Promotion
 from search.engines.rungs import PlainRung, rung
 from search.protocol import FINISHED, Drawn, Go, Score, Seen, Stop
 from search.to_ray import RayASHA, engines
@@ -167,3 +168,43 @@ def test_asha_without_draws_is_one_engine():
 def test_a_flag_that_is_none_is_refused():
     with pytest.raises(ValueError, match="by_draws"):
         ASHA(max_epochs=9, by_draws="no")
+
+
+# -- trials that wait at their rungs ---------------------------------------------------------------
+
+
+def waiting(pace, guided, drawn):
+    """A rung of epoch 1 at which so many trials wait, by loss."""
+    engine = Promotion(pace)
+    for name, losses in (("m", guided), ("d", drawn)):
+        for k, loss in enumerate(losses):
+            engine.add(f"{name}{k}", {}, name == "m")
+            engine.judge([Score(f"{name}{k}", 1, loss)])
+    called = []
+    while (trial := engine.wake(False)) is not None:
+        engine.begin(trial)
+        called.append(trial)
+    return called
+
+
+def test_a_model_does_not_keep_draws_from_being_promoted():
+    crowd, drawn = [k / 100 for k in range(30)], [10.0 + k for k in range(18)]
+    paper = waiting(ASHA(max_epochs=9, promote=True, by_draws=False), [*crowd, 11.5], drawn)
+    ours = waiting(ASHA(max_epochs=9, promote=True), [*crowd, 11.5], drawn)
+
+    assert paper == [f"m{k}" for k in range(49 // 3)]
+    assert set(ours) == {*(f"m{k}" for k in range(30)), *(f"d{k}" for k in range(6))}
+
+
+def test_a_models_trial_is_promoted_among_the_best_ninth_of_the_draws():
+    drawn = [10.0 + k for k in range(18)]
+    crowd = [k / 100 for k in range(30)]
+
+    assert "m30" in waiting(ASHA(max_epochs=9, promote=True), [*crowd, 10.5], drawn)
+    assert "m30" not in waiting(ASHA(max_epochs=9, promote=True), [*crowd, 11.5], drawn)
+    assert "m30" not in waiting(ASHA(max_epochs=9, promote=True), [*crowd, 9.0], drawn[:8])
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+def test_who_diverged_is_never_promoted_by_draws_that_diverged(loss):
+    assert waiting(ASHA(max_epochs=9, promote=True), [loss] * 3, [loss] * 18) == []
