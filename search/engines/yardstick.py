@@ -52,10 +52,11 @@ class Yardstick:
             if score.epoch in self._drawn:
                 self._drawn[score.epoch].arrive(score)
         decisions = self._among_all.judge(batch) | self._among_drawn.judge(drawn)
-        behind = {score.trial for score in batch if score.epoch in self._drawn and not self._is_spared(score)}
         for trial, decision in decisions.items():
-            if isinstance(decision, Stop) and trial in self._guided and trial not in behind:
-                decisions[trial] = Go()
+            if isinstance(decision, Stop) and trial in self._guided:
+                mine = [score for score in batch if score.trial == trial and score.epoch in self._drawn]
+                if all(self._is_spared(score) for score in mine):
+                    decisions[trial] = Go()
         return decisions
 
     def adopt(self, trial: str, exploit: Exploit) -> None:
