@@ -80,10 +80,11 @@ class Features:
         return slopes
 
     def gaps(self, features: np.ndarray) -> np.ndarray:
-        """`[G, N, N]` squared distances between points, parameter by parameter."""
-        gaps = np.zeros((len(self), len(features), len(features)))
+        """`[G, N (N - 1) / 2]` squared distances, parameter by parameter, of each point to those before it."""
+        later, earlier = np.tril_indices(len(features), -1)
+        gaps = np.zeros((len(self), len(later)))
         for f, g in enumerate(self.owner):
-            gaps[g] += (features[:, None, f] - features[None, :, f]) ** 2
+            gaps[g] += (features[later, f] - features[earlier, f]) ** 2
         return gaps
 
     def _width(self, g: int) -> int:

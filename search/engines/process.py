@@ -84,6 +84,11 @@ class Process:
         variance = self.shape.scale - np.einsum("nq,nq->q", half, half)
         return cross @ self._alpha, np.sqrt(np.maximum(variance, 1e-12))
 
+    def believe(self, at: np.ndarray) -> np.ndarray:
+        """`[Q]` or `[Q, M]` means alone: they take a fraction of the time."""
+        means: np.ndarray = self._kernel(at * self._root) @ self._alpha
+        return means
+
     def look(self, at: np.ndarray) -> "Look":
         """What is known at one point `[F]`, and where it leads to."""
         apart = at * self._root - self._scaled
@@ -156,8 +161,8 @@ class _Posterior:
     """Minus the log posterior of a kernel's shape, and its derivatives; the mean of the process is zero."""
 
     def __init__(self, gaps: np.ndarray, values: np.ndarray, exact: bool):
-        self._values, self._exact = values, exact
-        self._flat = gaps.reshape(len(gaps), -1)
+        self._gaps, self._values, self._exact = gaps, values, exact
+        self._pairs = np.ravel_multi_index(np.tril_indices(len(values), -1), (len(values), len(values)))
         self._length = math.sqrt(2) + math.log(max(len(gaps), 1)) / 2  # mean of a length's logarithm
         noise = math.log(LEAST_NOISE) if exact else NOISE[0]
         middle = -2 * (self._length - LENGTH_SPREAD**2 / 2)
@@ -170,26 +175,26 @@ class _Posterior:
 
     def __call__(self, logs: np.ndarray) -> tuple[float, np.ndarray]:
         shape, count = self.shape(logs), len(self._values)
-        distance = np.sqrt(np.maximum(shape.weights @ self._flat, 0.0)).reshape(count, count)
-        z = ROOT5 * distance
-        decay = np.exp(-z)
-        kernel = shape.scale * (1 + z + z * z / 3) * decay
-        noisy = kernel.copy()
-        noisy[np.diag_indices(count)] += shape.noise
+        z = ROOT5 * np.sqrt(np.maximum(shape.weights @ self._gaps, 0.0))
+        decay = shape.scale * np.exp(-z)
+        kernel = (1 + z + z * z / 3) * decay
+        noisy = np.zeros(count * count)  # below its diagonal: each pair of points once
+        noisy[self._pairs] = kernel
+        noisy[:: count + 1] = shape.scale + shape.noise
         try:
-            lower = cholesky(noisy, lower=True, check_finite=False)
+            lower = cholesky(noisy.reshape(count, count), lower=True, check_finite=False)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(logs)
         alpha = cho_solve((lower, True), self._values, check_finite=False)
         inverse, _ = dpotri(lower, lower=1)
-        inverse = inverse + np.tril(inverse, -1).T
         loss = 0.5 * self._values @ alpha + np.log(np.diag(lower)).sum()
-        outer = 0.5 * (inverse - np.outer(alpha, alpha))
-        by_square = -5 / 6 * shape.scale * (1 + z) * decay * outer  # of the kernel by the squared distance
+        outer = (inverse - np.outer(alpha, alpha)).ravel()[self._pairs]
+        trace = 0.5 * float((np.diag(inverse) - alpha**2).sum())
+        by_square = -5 / 6 * (1 + z) * decay * outer  # of the kernel by the squared distance
         slopes = np.empty_like(logs)
-        slopes[:-2] = shape.weights * (self._flat @ by_square.ravel())
-        slopes[-2] = (outer * kernel).sum()
-        slopes[-1] = 0.0 if self._exact else shape.noise * np.trace(outer)
+        slopes[:-2] = shape.weights * (self._gaps @ by_square)
+        slopes[-2] = outer @ kernel + trace * shape.scale
+        slopes[-1] = 0.0 if self._exact else shape.noise * trace
         return self._with_priors(logs, loss, slopes)
 
     def _with_priors(self, logs: np.ndarray, loss: float, slopes: np.ndarray) -> tuple[float, np.ndarray]:

@@ -42,7 +42,7 @@ class Surrogate:
     def best(self, count: int) -> np.ndarray:
         """`[count, D]` at most: the points of the trials whose loss at full length is believed to be the least."""
         units = self._units[self._is_trial]
-        means = self._loss.predict(self._features.of(units))[0]
+        means = self._loss.believe(self._features.of(units))
         best: np.ndarray = units[np.argsort(means, kind="stable")[:count]]
         return best
 
@@ -59,7 +59,7 @@ class Surrogate:
 
     def improvement(self, belief: Belief | None) -> Improvement:
         """On the least loss that is believed of the trials that keep the limits."""
-        believed = self._loss.predict(self._features.of(self._units))[0].reshape(len(self._units), -1)
+        believed = self._loss.believe(self._features.of(self._units)).reshape(len(self._units), -1)
         best = np.where(self._is_kept if self._margins else True, believed, np.inf).min(axis=0)
         return Improvement(self._features, self._loss, best, self._margins, belief)
 
