@@ -35,6 +35,9 @@ class Features:
         widths = [*(self._width(g) for g in range(len(self.sites))), *([1] if staged else [])]
         self.owner = np.repeat(np.arange(len(widths)), widths)
         self._firsts = np.concatenate([[0], np.cumsum(widths)]).astype(int)
+        self._others = [(g, s) for g, s in enumerate(self.sites) if self._options[s] or self._is_conditional[g]]
+        plain = sorted({*enumerate(self.sites)} - {*self._others})  # numbers that are always there
+        self._plain_sites, self._plain_columns = [s for _, s in plain], [int(self._firsts[g]) for g, _ in plain]
 
     def __len__(self) -> int:
         return len(self._firsts) - 1
@@ -49,7 +52,8 @@ class Features:
         features = np.zeros((len(units), len(self.owner)))
         if len(self) > len(self.sites):
             features[:, -1] = stages
-        for g, site in enumerate(self.sites):
+        features[:, self._plain_columns] = units[:, self._plain_sites]
+        for g, site in self._others:
             columns = features[:, self._firsts[g] : self._firsts[g + 1]]
             values = units[:, site]
             is_active = ~np.isnan(values)
@@ -57,26 +61,21 @@ class Features:
             if options:
                 place = np.where(is_active, np.minimum(np.nan_to_num(values) * options, options - 1), options)
                 columns[np.arange(len(units)), place.astype(int)] = math.sqrt(0.5)
-            elif self._is_conditional[g]:
+            else:
                 angle = ARC * values[is_active]
                 columns[is_active] = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-            else:
-                columns[:, 0] = values
         return features
 
     def slopes(self, units: np.ndarray, by_feature: np.ndarray) -> np.ndarray:
         """`[N, D]` derivatives by the numbers that are active, of what has these `[N, F]` derivatives by features."""
         slopes = np.zeros_like(units)
-        for g, site in enumerate(self.sites):
-            if self._options[site]:
-                continue
-            part = by_feature[:, self._firsts[g] : self._firsts[g + 1]]
-            if self._is_conditional[g]:
+        slopes[:, self._plain_sites] = by_feature[:, self._plain_columns]
+        for g, site in self._others:
+            if not self._options[site]:
+                part = by_feature[:, self._firsts[g] : self._firsts[g + 1]]
                 angle = ARC * units[:, site]
                 along = ARC * (part[:, 1] * np.cos(angle) - part[:, 0] * np.sin(angle))
                 slopes[:, site] = np.nan_to_num(along, nan=0.0)
-            else:
-                slopes[:, site] = part[:, 0]
         return slopes
 
     def gaps(self, features: np.ndarray) -> np.ndarray:
