@@ -17,8 +17,9 @@ from search.strategy import Chain, Sampler, Strategy
 SMALL = 1_000  # points of a space that is tried whole
 FEW_TRIALS = 10  # with which no model has anything to learn from
 GP_TRIALS = 300  # the most that a Gaussian process looks at
-GP_LEAVES = 20  # parameters
+GP_LEAVES = 60  # parameters
 QUICK = 3_000  # trials from which on they are so short that a Gaussian process would hold them up
+FRONT_LEAVES = 20  # parameters that Optuna's Gaussian process is asked about
 FRONT_TRIALS = 300  # from which on a population covers a front better than a model
 LONG = 1_000  # trials from which on a covariance is worth adapting
 
@@ -100,7 +101,7 @@ def _for_points(space: Space, trials: float, *, is_stopping: bool) -> tuple[Samp
 
 def _is_flat(space: Space) -> bool:
     """Whether Optuna's Gaussian process is at home: no branches, not too many parameters."""
-    return _leaves(space) <= GP_LEAVES and not any(leaf.condition for leaf in space.leaves)
+    return _leaves(space) <= FRONT_LEAVES and not any(leaf.condition for leaf in space.leaves)
 
 
 def _leaves(space: Space) -> int:

@@ -1,9 +1,10 @@
-"""Kinds of searches beside the plain one: noise, failures, limits on outcomes, several objectives, beliefs.
+"""Kinds of searches beside the plain one: noise, failures, limits on outcomes, several objectives, beliefs, earlier
+studies, many parameters.
 
 Every table has ours and the peers that support the kind. Figures are means over seeds after 100 evaluations, less is
 better: for noise the true normalised regret of the trial that looks best; for failures and limits the normalised regret
 of the best sound trial that keeps the limits; for fronts the share of the best hypervolume that is missing; for beliefs
-the regret; for lessons its mean over all evaluations, each at most 1.
+and many parameters the regret; for lessons its mean over all evaluations, each at most 1.
 """
 
 import functools
@@ -19,6 +20,7 @@ import numpy as np
 
 from benchmarks.quality.entrants import Ours, made
 from benchmarks.quality.figures import interval
+from benchmarks.quality.many import deep, griewank, rotated, styblinski
 from benchmarks.quality.runs import EVALUATIONS
 from benchmarks.quality.tasks import Outcome, Point, Task, task
 from search import Space, believed, uniform
@@ -220,6 +222,14 @@ def learning(name: str, earlier: str | None, *, is_wrong: bool = False) -> Searc
     return replace(found, lessons=tuple(lessons))
 
 
+# -- many parameters ---------------------------------------------------------------------------------------------------
+
+
+def many(its: Task) -> Search:
+    """A function of many parameters."""
+    return Search("many", its.name, its, functools.partial(_plain, its), functools.partial(_best_sound, its))
+
+
 SEARCHES: dict[str, Callable[[], Search]] = {
     "noise: branin": lambda: noisy("branin"),
     "noise: hartmann6": lambda: noisy("hartmann6"),
@@ -242,6 +252,10 @@ SEARCHES: dict[str, Callable[[], Search]] = {
         "hpolib/slice_localization", "hpolib/parkinsons_telemonitoring"
     ),
     "lessons: slices, wrong": lambda: learning("hpolib/slice_localization", "hpolib/slice_localization", is_wrong=True),
+    "many: Styblinski-Tang, 30": lambda: many(styblinski(30)),
+    "many: rotated ellipsoid, 30": lambda: many(rotated(30)),
+    "many: Griewank, 6 of 50": lambda: many(griewank(50, 6)),
+    "many: ten layers, 51": lambda: many(deep()),
 }
 OURS = ("Auto()", "TPE()", "NSGA2()", "Random()")
 PEERS = ("Optuna TPE", "Optuna GP", "Optuna NSGA-II", "HyperOpt TPE")

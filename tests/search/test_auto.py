@@ -28,7 +28,7 @@ from search.auto import settle
 from search.notation import STRATEGIES, parse
 
 NUMBERS = Space({f"x{k}": uniform(0, 1) for k in range(5)})
-MANY = Space({f"x{k}": uniform(0, 1) for k in range(30)})
+MANY = Space({f"x{k}": uniform(0, 1) for k in range(61)})
 TREE = Space({"x": uniform(0, 1), "kind": choice(a={"y": uniform(0, 1)}, b={})})
 SMALL = Space({"n": integer(1, 6), "kind": ["a", "b"]})
 ONE, TWO, FOUR = "min loss", "min loss, max speed", "min a, min b, min c, min d"
@@ -49,6 +49,7 @@ def picked(space, scheduler=FULL, goal=ONE, trials=100, at_once=2):
         ({"space": NUMBERS, "trials": None}, Bayes(n=300) >> TPE(), "learns soonest"),
         ({"space": NUMBERS, "goal": TWO, "trials": None}, TPE(), "time alone"),
         ({"space": SMALL, "trials": None}, Grid(shuffle=True), "only 12 points"),
+        ({"space": Space({f"x{k}": uniform(0, 1) for k in range(60)})}, Bayes(), "with 60 parameters"),
         ({"space": MANY}, TPE(), "many trials"),
         ({"space": TREE}, Bayes(), "Gaussian process"),
         ({"space": TREE, "trials": 2000}, Bayes(n=300) >> TPE(), "stay fast"),
