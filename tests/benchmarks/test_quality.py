@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from benchmarks.quality.early import reached, soonest
 from benchmarks.quality.figures import LEAST, Board
 from benchmarks.quality.kinds import learning, zdt
+from benchmarks.quality.many import deep, griewank, rotated, styblinski
 from benchmarks.quality.runs import EVALUATIONS, Job, Run, run
 from benchmarks.quality.tasks import FUNCTIONS, Task, branin_slopes, function, hartmann_slopes, task
 from search.engines.cube import Cube
@@ -116,3 +117,33 @@ def test_a_wrong_study_has_its_best_for_its_worst():
 
     assert right.lessons[int(np.argmin(losses))].scores == min(lesson.scores for lesson in right.lessons)
     assert wrong.lessons[int(np.argmin(losses))].scores == max(lesson.scores for lesson in wrong.lessons)
+
+
+# -- functions of many parameters ------------------------------------------------------------------
+
+
+def test_what_is_told_of_the_minima_of_many_parameters_is_so():
+    layers = {"lr": 10**-2.5}
+    for k in range(10):
+        layers[f"layer{k}.width"] = round(2 ** (4 + k / 2))
+        if k < 5:
+            layers |= {f"layer{k}.kind": "conv", f"layer{k}.kind.filters": 32, f"layer{k}.kind.stride": 0.3}
+        else:
+            layers |= {f"layer{k}.kind": "dense", f"layer{k}.kind.dropout": 0.25}
+
+    assert styblinski(30).loss({f"x{k}": -2.903534 for k in range(30)}) == pytest.approx(0, abs=1e-6)
+    assert deep().loss(deep().space.check(layers)) == pytest.approx(0, abs=1e-3)
+    for its in (rotated(30), griewank(50, 6)):
+        start = np.zeros(len(its.space.leaves))
+        found = minimize(lambda x, its=its: its.loss({f"x{k}": v for k, v in enumerate(x)}), start)
+        assert -1e-9 <= found.fun < 0.1 * its.typical, its.name
+
+
+@pytest.mark.parametrize("its", [styblinski(30), rotated(30), griewank(50, 6), deep()], ids=lambda its: its.name)
+def test_no_point_of_many_parameters_is_better_than_the_best(its):
+    rng = random.Random(3)
+
+    regrets = [its.regret(its.loss(its.space.sample(rng))) for _ in range(300)]
+
+    assert min(regrets) > 0
+    assert np.median(regrets) == pytest.approx(1, rel=0.2)
