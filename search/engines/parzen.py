@@ -28,8 +28,6 @@ GOOD = 0.15  # share of the trials that count as good
 MOST_GOOD = 25  # of them
 TOLD_APART = 25  # newest trials that count in full; older ones count ever less
 FINEST = 100.0  # a kernel is never narrower than a hundredth of the range
-MANY = 20  # parameters, beyond which neighbours along one of them say little about where good points are
-WIDE = 0.1  # of the range, the least width of one kernel alone over so many; less where there are more kernels
 
 
 class Parzen:
@@ -105,9 +103,7 @@ class Mixture:
         self._choices: list[int] = np.flatnonzero(cube.options > 1).tolist()
         self._means = self._units[:, self._numeric]
         self._widths = (
-            np.stack([_widths(self._units[:, d], int(cube.searched.sum())) for d in self._numeric], axis=1)
-            if len(self._numeric)
-            else self._means
+            np.stack([_widths(self._units[:, d]) for d in self._numeric], axis=1) if len(self._numeric) else self._means
         )
         self._below = ndtr(-self._means / self._widths)
         self._inside = ndtr((1 - self._means) / self._widths) - self._below
@@ -174,12 +170,8 @@ def _weights(trials: int) -> np.ndarray:
     return np.concatenate([np.linspace(1 / trials, 1, trials - TOLD_APART), np.ones(TOLD_APART)])
 
 
-def _widths(values: np.ndarray, parameters: int = 1) -> np.ndarray:
-    """`[N]` deviation of each kernel along one number: the distance to its farther neighbour.
-
-    With many parameters it is at least what Scott's rule says, to a factor: Scott 1992, Multivariate density
-    estimation, section 6.3.
-    """
+def _widths(values: np.ndarray) -> np.ndarray:
+    """`[N]` deviation of each kernel along one number: the distance to its farther neighbour."""
     widths = np.full(len(values), np.nan)
     known = np.flatnonzero(~np.isnan(values))
     if not len(known):
@@ -189,8 +181,5 @@ def _widths(values: np.ndarray, parameters: int = 1) -> np.ndarray:
     gaps = np.maximum(fenced[1:-1] - fenced[:-2], fenced[2:] - fenced[1:-1])
     if len(order) > 1:
         gaps[0], gaps[-1] = fenced[2] - fenced[1], fenced[-2] - fenced[-3]
-    least = 1 / min(FINEST, 2.0 + len(order))
-    if parameters > MANY:
-        least = max(least, WIDE * len(order) ** (-1 / (parameters + 4)))
-    widths[order] = np.clip(gaps, least, 1.0)
+    widths[order] = np.clip(gaps, 1 / min(FINEST, 2.0 + len(order)), 1.0)
     return widths

@@ -87,19 +87,6 @@ def test_a_kernel_is_as_wide_as_the_way_to_its_farther_neighbour():
     assert _widths(np.array([0.3])) == pytest.approx([0.7])
 
 
-def test_with_many_parameters_kernels_are_as_wide_as_scotts_rule_has_them():
-    from scipy.stats import gaussian_kde
-
-    crowd = np.random.default_rng(0).uniform(0.4, 0.5, 40)
-    scott = gaussian_kde(np.random.default_rng(1).random((30, 40)), bw_method="scott").factor
-
-    few, many = _widths(crowd, 20), _widths(crowd, 30)
-
-    assert few == pytest.approx(_widths(crowd))
-    assert many == pytest.approx(np.maximum(few, 0.1 * scott))
-    assert (many > few).any()
-
-
 def test_the_newest_trials_count_in_full_and_the_oldest_least():
     weights = _weights(40)
 
