@@ -45,7 +45,7 @@ def plot_early(found: dict[Job, Progress], strategies: list[str], into: Path) ->
             paths = [path for job, path in found.items() if job.strategy == text and job.workers == count]
             means = [np.mean([min(reached(path, share), 30.0) for path in paths]) for share in shares]
             axes.plot(shares, means, label=text, linewidth=2.5 if text == BASE else 1.5)
-        axes.set(xlabel="share of the time", title=workers_of(count), ylim=(-1, 12))
+        axes.set(xlabel="share of the time", title=workers_of(count), ylim=(-2, 12))
         axes.grid(alpha=0.3)
     np.atleast_1d(panels)[0].set_ylabel("percent of accuracy behind the best known")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
