@@ -7,6 +7,7 @@ trials that no model chose are held against each other alone, and a model's tria
 best 1 in `keep_1_in` ** 2 of the draws, those that the next rung, too, would have kept. Without a model this is ASHA.
 """
 
+import copy
 import math
 from collections.abc import Callable, Container, Sequence
 
@@ -27,14 +28,18 @@ class Yardstick:
     """
 
     def __init__(self, pace: ASHA, goal: Goal, plain: Callable[[], SchedulerEngine]):
-        self._among_all, self._among_drawn = plain(), plain()
+        self._among_drawn = plain()
+        self._among_all: SchedulerEngine | None = None  # until a model chooses a trial, all are drawn
         self._guided: set[str] = set()
         self._curves = Curves() if goal.per else None
         self._drawn = {epoch: rung(goal, self._curves) for epoch in pace.rungs()}
         self._spared_1_in = pace.keep_1_in**2
 
     def add(self, trial: str, params: Flat, guided: bool = False) -> None:
-        self._among_all.add(trial, params, guided)
+        if guided and self._among_all is None:
+            self._among_all = copy.deepcopy(self._among_drawn)
+        if self._among_all is not None:
+            self._among_all.add(trial, params, guided)
         if guided:
             self._guided.add(trial)
         else:
@@ -51,7 +56,8 @@ class Yardstick:
         for score in drawn:
             if score.epoch in self._drawn:
                 self._drawn[score.epoch].arrive(score)
-        decisions = self._among_all.judge(batch) | self._among_drawn.judge(drawn)
+        among_all = {} if self._among_all is None else self._among_all.judge(batch)
+        decisions = among_all | self._among_drawn.judge(drawn)
         for trial, decision in decisions.items():
             if isinstance(decision, Stop) and trial in self._guided:
                 mine = [score for score in batch if score.trial == trial and score.epoch in self._drawn]
@@ -66,7 +72,8 @@ class Yardstick:
         return None
 
     def remove(self, trial: str) -> None:
-        self._among_all.remove(trial)
+        if self._among_all is not None:
+            self._among_all.remove(trial)
         if trial not in self._guided:
             self._among_drawn.remove(trial)
 
